@@ -1,0 +1,270 @@
+/**
+ * How a repeat of an operation is made safe. A mutating operation can't be defined without saying it.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { IdempotencyKey } from "./IdempotencyKey.ts"
+
+/**
+ * What a repeat means: `Safe` changes nothing at the provider, `Idempotent` may be repeated after it may have happened,
+ * `AtMostOnce` may be repeated only while it certainly has not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Repeat = "Safe" | "Idempotent" | "AtMostOnce"
+
+/**
+ * Where a provider reads the key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Placement =
+  | {
+      readonly _tag: "Header"
+      readonly name: string
+      readonly quoted: boolean
+      readonly format: "hex" | "uuid"
+      readonly maxLength: number
+    }
+  | {
+      readonly _tag: "BodyField"
+      readonly path: ReadonlyArray<string>
+      readonly format: "hex" | "uuid"
+      readonly maxLength: number
+    }
+  | {
+      readonly _tag: "GraphqlDirective"
+      readonly variable: string
+      readonly format: "hex" | "uuid"
+      readonly maxLength: number
+    }
+
+/**
+ * How a repeat is made safe, as data. `In` is the operation's input and `A` its success.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Idempotency<in In, in A, out R, out M extends Repeat> {
+  readonly repeat: M
+  readonly strategy: Strategy
+  readonly "~in": (_: In) => void
+  readonly "~a": (_: A) => void
+  readonly "~r": () => R
+}
+
+/**
+ * The data behind an `Idempotency`, as the runner and the plan read it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Strategy =
+  | { readonly _tag: "Safe"; readonly reason: string }
+  | { readonly _tag: "Inherent"; readonly reason: string }
+  | {
+      readonly _tag: "Keyed"
+      readonly derive: (input: never) => IdempotencyKey
+      readonly lifetime: Duration.Input | "forever"
+      readonly placement: Placement
+      readonly issuedAt: ((input: never) => number) | undefined
+    }
+  | {
+      readonly _tag: "Reconcilable"
+      readonly find: (input: never) => Effect.Effect<Option.Option<unknown>, unknown, unknown>
+      readonly settle: Duration.Input
+    }
+  | { readonly _tag: "Conditional"; readonly etag: (input: never) => string }
+  | { readonly _tag: "AtMostOnce"; readonly reason: string }
+
+/**
+ * An `Idempotency` of any operation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Any = Idempotency<never, never, unknown, Repeat>
+
+const make = <In, A, R, M extends Repeat>(repeat: M, strategy: Strategy): Idempotency<In, A, R, M> =>
+  ({ repeat, strategy }) as Idempotency<In, A, R, M>
+
+/**
+ * A header that carries the key. `Idempotency-Key`, raw, 255 characters, unless told otherwise.
+ *
+ * **Details**
+ *
+ * The IETF draft (draft-ietf-httpapi-idempotency-key-header) wants a quoted structured-field string: `quoted: true`.
+ * Stripe, Adyen and most others read the raw text. Length and characters are checked when the key is derived.
+ *
+ * @category placements
+ * @since 0.1.0
+ */
+export const header = (options?: {
+  readonly name?: string | undefined
+  readonly quoted?: boolean | undefined
+  readonly format?: "hex" | "uuid" | undefined
+  readonly maxLength?: number | undefined
+}): Placement => ({
+  _tag: "Header",
+  name: (options?.name ?? "idempotency-key").toLowerCase(),
+  quoted: options?.quoted ?? false,
+  format: options?.format ?? "hex",
+  maxLength: options?.maxLength ?? 255
+})
+
+/**
+ * A field of a JSON body that carries the key, such as `idempotency_key` (Square) or `ClientToken` (AWS).
+ *
+ * @category placements
+ * @since 0.1.0
+ */
+export const bodyField = (
+  path: string | ReadonlyArray<string>,
+  options?: { readonly format?: "hex" | "uuid" | undefined; readonly maxLength?: number | undefined }
+): Placement => ({
+  _tag: "BodyField",
+  path: typeof path === "string" ? [path] : path,
+  format: options?.format ?? "hex",
+  maxLength: options?.maxLength ?? 64
+})
+
+/**
+ * The argument of a GraphQL directive that carries the key, such as Shopify's `@idempotent(key: $idempotencyKey)`. The
+ * key is written to the named entry of the body's `variables`.
+ *
+ * @category placements
+ * @since 0.1.0
+ */
+export const graphqlDirective = (options?: {
+  readonly variable?: string | undefined
+  readonly format?: "hex" | "uuid" | undefined
+  readonly maxLength?: number | undefined
+}): Placement => ({
+  _tag: "GraphqlDirective",
+  variable: options?.variable ?? "idempotencyKey",
+  format: options?.format ?? "uuid",
+  maxLength: options?.maxLength ?? 255
+})
+
+/**
+ * The provider deduplicates on a key.
+ *
+ * **Details**
+ *
+ * `lifetime` is how long the provider remembers a key after its first use (Stripe: 24 hours), or `"forever"`. No attempt
+ * starts unless it ends before that: a repeat after the provider forgot the key is a second charge. `issuedAt` gives the
+ * time of an earlier first use in epoch milliseconds, for intents that outlive a process.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const keyed = <In>(
+  derive: (input: In) => IdempotencyKey,
+  options: {
+    readonly lifetime: Duration.Input | "forever"
+    readonly placement?: Placement | undefined
+    readonly issuedAt?: ((input: In) => number) | undefined
+  }
+): Idempotency<In, unknown, never, "Idempotent"> =>
+  make("Idempotent", {
+    _tag: "Keyed",
+    derive,
+    lifetime: options.lifetime,
+    placement: options.placement ?? header(),
+    issuedAt: options.issuedAt
+  })
+
+/**
+ * A repeat has the same effect as the first time by the operation's nature: PUT and DELETE, or an endpoint that says so.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const inherent = (reason: string): Idempotency<unknown, unknown, never, "Idempotent"> =>
+  make("Idempotent", { _tag: "Inherent", reason })
+
+/**
+ * The provider can be asked whether it happened: a repeat is sent only after `find` found nothing.
+ *
+ * **Details**
+ *
+ * `settle` is how long after an attempt of unknown outcome the provider may still apply it or show it; `find` starts no
+ * earlier. What it finds becomes the call's success. If `find` fails, the call is not repeated.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reconcilable = <In, A, E, R>(
+  find: (input: In) => Effect.Effect<Option.Option<A>, E, R>,
+  options: { readonly settle: Duration.Input }
+): Idempotency<In, A, R, "Idempotent"> =>
+  make("Idempotent", {
+    _tag: "Reconcilable",
+    find: find as (input: never) => Effect.Effect<Option.Option<unknown>, unknown, unknown>,
+    settle: options.settle
+  })
+
+/**
+ * The provider applies the change only to the version named by an entity tag (`If-Match`): the second of two equal
+ * requests is answered 412.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const conditional = <In>(etag: (input: In) => string): Idempotency<In, unknown, never, "Idempotent"> =>
+  make("Idempotent", { _tag: "Conditional", etag })
+
+/**
+ * A POST that only reads, such as a search with a body.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const readOnly = (reason: string): Idempotency<unknown, unknown, never, "Safe"> =>
+  make("Safe", { _tag: "Safe", reason })
+
+/**
+ * Nothing makes a repeat safe: it is sent again only while it certainly did not happen.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const atMostOnce = (reason: string): Idempotency<unknown, unknown, never, "AtMostOnce"> =>
+  make("AtMostOnce", { _tag: "AtMostOnce", reason })
+
+/**
+ * One sentence about where the key comes from, for plans.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const describe = (self: { readonly strategy: Strategy }): string => {
+  const strategy = self.strategy
+  switch (strategy._tag) {
+    case "Safe":
+      return `safe: ${strategy.reason}`
+    case "Inherent":
+      return `idempotent by nature: ${strategy.reason}`
+    case "Keyed": {
+      const at = strategy.placement
+      const place =
+        at._tag === "Header"
+          ? `header ${at.name}${at.quoted ? " (quoted)" : ""}`
+          : at._tag === "BodyField"
+            ? `body field ${at.path.join(".")}`
+            : `GraphQL variable ${at.variable}`
+      return `key derived from the input, sent in ${place}, remembered for ${String(strategy.lifetime)}`
+    }
+    case "Reconcilable":
+      return `looks before it repeats, ${String(strategy.settle)} after an unknown outcome`
+    case "Conditional":
+      return "conditional on an entity tag (If-Match)"
+    case "AtMostOnce":
+      return `at most once: ${strategy.reason}`
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * One remote party: its operations as a service, its defaults, its layers, its plan.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { Site } from "./Call.ts"
+import type { CallFailure } from "./CallFailure.ts"
+import type * as Exhaustion from "./Exhaustion.ts"
+import { servicesOf } from "./internal/context.ts"
+import { Drain } from "./internal/drain.ts"
+import type * as P from "./internal/policy.ts"
+import { type Defaults as AnyDefaults, formatPlan, type OperationPlan, planOf, stackOf } from "./internal/plan.ts"
+import { compile, type Method, reconcileOf } from "./internal/runner.ts"
+import { callSite } from "./internal/stack.ts"
+import type * as Operation from "./Operation.ts"
+import { PolicyError } from "./PolicyError.ts"
+import * as Telemetry from "./Telemetry.ts"
+
+export type { OperationPlan } from "./internal/plan.ts"
+
+/**
+ * What an integration decides once for all its operations; each may decide otherwise.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Defaults<Pol = unknown, X = unknown, L = unknown> {
+  /** The call-shaped layers. An operation with a policy of its own does without these. */
+  readonly policy?: Pol & P.Any & Operation.PolicyFits<Pol, "Safe">
+  /** The stateful layers: one of each per integration. They stay whatever policy an operation has. */
+  readonly shared?: P.Policy<never, "any">
+  readonly exhausted?: X & Exhaustion.Exhaustion<unknown, unknown, unknown, "any" | "safe">
+  readonly orElse?: L & ((failure: CallFailure) => unknown) & Operation.NoLeak<L>
+}
+
+type Given<D> = { readonly [K in keyof D as unknown extends D[K] ? never : K]: D[K] }
+type Open<O> = O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer _M, infer Left> ? Left : never
+type ModeOf<O> = O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer M, infer _O> ? M : never
+
+interface Sentences {
+  readonly policy: "no policy: give `policy: Policy.standard()` to the integration or to the operation"
+  readonly exhausted: "no decision for exhausted retries: give `exhausted: Exhaustion.fail` or a fallback to the integration or to the operation"
+  readonly orElse: "the provider's failures would leak: give `orElse` to the integration or to the operation"
+}
+
+type NeedsOf<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer _R, infer N> ? N : never
+
+type Checked<O, Pol, X, L> = [Exclude<Open<O>, keyof Given<{ policy: Pol; exhausted: X; orElse: L }>>] extends [never]
+  ? ("exhausted" extends Open<O> ? Operation.ExhaustionFits<NeedsOf<X>, ModeOf<O>> : unknown) &
+      ("policy" extends Open<O> ? Operation.PolicyFits<Pol, ModeOf<O>> : unknown)
+  : Sentences[Exclude<Open<O>, keyof Given<{ policy: Pol; exhausted: X; orElse: L }>>]
+
+type FallbackOf<X> = X extends Exhaustion.Exhaustion<never, infer A, infer _R, infer _N> ? A : never
+type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer R, infer _N> ? R : never
+
+/**
+ * The methods of an integration: one function per operation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Client<Ops, X, L> = {
+  readonly [K in keyof Ops]: Ops[K] extends Operation.Operation<infer In, infer A, infer E, infer _R, infer _M, infer Left>
+    ? (
+        input: In
+      ) => Effect.Effect<
+        A | ("exhausted" extends Left ? FallbackOf<X> : never),
+        E | ("orElse" extends Left ? Operation.OrElse<L> : never)
+      >
+    : never
+}
+
+/**
+ * The services that the operations of an integration need when its layer is built.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Services<Ops, X> =
+  | { [K in keyof Ops]: Ops[K] extends Operation.Operation<never, infer _A, infer _E, infer R, infer _M, infer _O> ? R : never }[keyof Ops]
+  | FallbackServices<X>
+
+const DefinitionId = "~breakwater/Integration"
+
+interface Runtime {
+  readonly id: string
+  readonly defaults: AnyDefaults
+  readonly operations: Readonly<Record<string, Operation.Any>>
+}
+
+/**
+ * The class of an integration: a service tag that knows its operations.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<Self, Id extends string, Methods, R> extends Context.ServiceClass<Self, Id, Methods> {
+  readonly [DefinitionId]: Runtime
+  readonly "~services": () => R
+  /**
+   * A layer for tests. Methods that are left out die, naming themselves.
+   */
+  readonly layerMock: (methods: Partial<Methods>) => Layer.Layer<Self>
+}
+
+/**
+ * An integration of which nothing is known.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any {
+  readonly [DefinitionId]: Runtime
+}
+
+/**
+ * Defines an integration: its id, what it decides for all its operations, and the operations.
+ *
+ * **When to use**
+ *
+ * Use once per remote party and credential. Extend the result with a class; the class is the service's tag.
+ *
+ * **Details**
+ *
+ * An operation for which neither itself nor the integration gives a policy, a decision for exhausted retries and an
+ * `orElse` does not compile; the message says which is missing.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, Ops extends Record<string, Operation.Any>, Pol = unknown, X = unknown, L = unknown>(
+    id: Id,
+    defaults: Defaults<Pol, X, L>,
+    operations: { readonly [K in keyof Ops]: Ops[K] & Checked<Ops[K], Pol, X, L> }
+  ): ServiceClass<Self, Id, Client<Ops, X, L>, Services<Ops, X>> => {
+    const tag = Context.Service<Self, Client<Ops, X, L>>()(id)
+    const runtime: Runtime = {
+      id,
+      defaults: defaults as AnyDefaults,
+      operations: operations as unknown as Readonly<Record<string, Operation.Any>>
+    }
+    return Object.assign(tag, {
+      [DefinitionId]: runtime,
+      layerMock(this: Context.Service<Self, Client<Ops, X, L>>, methods: Partial<Client<Ops, X, L>>) {
+        return Layer.succeed(this, mock(runtime, methods as Readonly<Record<string, unknown>>) as Client<Ops, X, L>)
+      }
+    }) as never
+  }
+
+const mock = (runtime: Runtime, methods: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.keys(runtime.operations).map((name) => [
+      name,
+      methods[name] ?? (() => Effect.die(new Error(`${runtime.id}.layerMock: ${name} was called, but has no mock`)))
+    ])
+  )
+
+/**
+ * The integration's name in telemetry: the last part of its id, in lower case.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const nameOf = (self: Any): string => self[DefinitionId].id
+
+/**
+ * Options of a layer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerOptions<Methods> {
+  /** Replaces the policies of operations, by name. For tests, and for one deployment that needs other numbers. */
+  readonly policy?: { readonly [K in keyof Methods]?: P.Complete | undefined } | undefined
+  /** How long calls that are running have to end when the layer closes. Default: 10 seconds. */
+  readonly drain?: Duration.Input | undefined
+}
+
+/**
+ * Builds an integration: every policy is checked and built, every operation compiled, once.
+ *
+ * **Details**
+ *
+ * Breakers, bulkheads and running calls belong to the layer: two calls of this function share nothing, and one layer
+ * value that is provided twice is built once, because Effect memoises layers by reference. Keep it as a constant.
+ *
+ * When the layer's scope closes, as on SIGTERM, new calls fail as `Draining`, those that run have `drain` to end, and
+ * the rest are interrupted and reported one by one with their outcome.
+ *
+ * Numbers that make no sense or contradict each other fail the build with one `PolicyError`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Self, Id extends string, Methods, R>(
+  self: ServiceClass<Self, Id, Methods, R>,
+  options?: LayerOptions<Methods>
+): Layer.Layer<Self, PolicyError, R> =>
+  Layer.effect(self as unknown as Context.Key<Self, Methods>, build(self, options as LayerOptions<unknown> | undefined)) as never
+
+const build = (
+  self: Any,
+  options: LayerOptions<unknown> | undefined
+): Effect.Effect<never, PolicyError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { defaults, id, operations } = self[DefinitionId]
+    const overrides = (options?.policy ?? {}) as Readonly<Record<string, P.Any | undefined>>
+    const problems: Array<string> = []
+    for (const name of Object.keys(overrides)) {
+      if (!Object.hasOwn(operations, name)) problems.push(`policy.${name}: there is no such operation`)
+    }
+    if (problems.length > 0) return yield* new PolicyError({ integration: id, operation: "(layer)", problems })
+
+    const drain = new Drain()
+    const grace = Duration.toMillis(Duration.fromInputUnsafe(options?.drain ?? "10 seconds"))
+    yield* Effect.addFinalizer(() => drain.close(id, grace))
+    const observers = yield* Effect.service(Telemetry.Observers)
+    const services = servicesOf(yield* Effect.context<never>())
+    const states = new Map<string, { readonly options: object; readonly operation: string; readonly state: unknown }>()
+
+    const methods: Record<string, (input: unknown) => Effect.Effect<unknown, unknown>> = {}
+    for (const [name, operation] of Object.entries(operations)) {
+      const definition = operation.definition
+      const stack = stackOf(definition, defaults, overrides[name])
+      if (stack.problems.length > 0) {
+        return yield* new PolicyError({ integration: id, operation: name, problems: stack.problems })
+      }
+      const site: Site = {
+        integration: id,
+        operation: name,
+        repeat: definition.repeat,
+        limits: stack.limits,
+        lifetime: stack.lifetime,
+        reconcile: reconcileOf(definition, services),
+        shared: (key, settings, make) =>
+          Effect.suspend(() => {
+            const known = states.get(key)
+            if (known === undefined) {
+              return Effect.map(make, (state) => {
+                states.set(key, { options: settings, operation: name, state })
+                return state
+              })
+            }
+            return same(known.options, settings)
+              ? Effect.succeed(known.state as never)
+              : Effect.fail(
+                  new PolicyError({
+                    integration: id,
+                    operation: name,
+                    problems: [
+                      `${key} has ${JSON.stringify(settings)} here and ${JSON.stringify(known.options)} in ${known.operation}: one name is one state, give another name`
+                    ]
+                  })
+                )
+          }) as never
+      }
+      const method: Method = yield* compile(definition, stack, site, drain, observers)
+      methods[name] = (input) => method(input, callSite())
+    }
+    return methods as never
+  })
+
+const same = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+/**
+ * What will happen to an integration's calls: for each operation its layers in order, the worst case in attempts and
+ * time, where the key comes from, and what happens when retries are spent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Plan {
+  readonly integration: string
+  readonly operations: ReadonlyArray<OperationPlan>
+}
+
+/**
+ * Derives the plan from the same data that the runner uses. Nothing is run.
+ *
+ * @category plans
+ * @since 0.1.0
+ */
+export const plan = (self: Any): Plan => {
+  const { defaults, id, operations } = self[DefinitionId]
+  return {
+    integration: id,
+    operations: Object.entries(operations).map(([name, { definition }]) =>
+      planOf(name, definition, stackOf(definition, defaults, undefined))
+    )
+  }
+}
+
+/**
+ * A plan as text.
+ *
+ * @category plans
+ * @since 0.1.0
+ */
+export const planText = (self: Any): string => {
+  const { integration, operations } = plan(self)
+  return formatPlan(integration, operations)
+}

@@ -1,0 +1,436 @@
+/**
+ * One named call to a service that you do not own: its input, its success, the errors that its contract declares, how a
+ * repeat is made safe, and its decisions. A value: nothing runs until an integration's layer is built.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import { pipeArguments, type Pipeable } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import type { Call } from "./Call.ts"
+import type { CallFailure } from "./CallFailure.ts"
+import type * as Exhaustion from "./Exhaustion.ts"
+import type * as Idempotency from "./Idempotency.ts"
+import type { Definition } from "./internal/definition.ts"
+import { openEffect } from "./internal/effectTransport.ts"
+import type * as P from "./internal/policy.ts"
+import type { Tagged } from "./PolicyTranslate.ts"
+import type * as Reason from "./Reason.ts"
+
+export type { Tagged } from "./PolicyTranslate.ts"
+
+const TypeId = "~breakwater/Operation"
+
+/**
+ * A decision that an operation may leave to its integration.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Decision = "policy" | "exhausted" | "orElse"
+
+/**
+ * One operation. `Open` are the decisions that it leaves to its integration's defaults.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Operation<
+  in In,
+  out A,
+  out E,
+  out R,
+  out M extends Idempotency.Repeat,
+  out Open extends Decision
+> extends Pipeable {
+  readonly [TypeId]: typeof TypeId
+  readonly definition: Definition
+  readonly "~in": (_: In) => void
+  readonly "~a": () => A
+  readonly "~e": () => E
+  readonly "~r": () => R
+  readonly "~m": () => M
+  readonly "~open": () => Open
+}
+
+/**
+ * An operation of which nothing is known.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Any = Operation<never, unknown, unknown, unknown, Idempotency.Repeat, Decision>
+
+/**
+ * Returns whether a value is an `Operation`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isOperation = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
+
+const Proto = {
+  [TypeId]: TypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+/**
+ * Creates an operation from its definition. For adapters of other protocols.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromDefinition = (definition: Definition): Any =>
+  Object.assign(Object.create(Proto), { definition })
+
+// ---- what the types refuse, and what they say
+
+/**
+ * Says why a type can't be an error that a call site sees, or `never` for one that can.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Leak<E> = 0 extends 1 & E
+  ? "a call site would see `any` as error: return an error of your own with a literal _tag"
+  : unknown extends E
+    ? "a call site would see `unknown` as error: return an error of your own with a literal _tag"
+    : E extends { readonly _tag: infer T extends string }
+      ? string extends T
+        ? "an error without a literal _tag can't be caught by it: give it one"
+        : T extends "CallFailure" | "HttpClientError" | "SchemaError"
+          ? `${T} would leak to the call site: translate it into an error of your own`
+          : never
+      : "an error without a literal _tag can't be caught by it: give it one"
+
+/**
+ * `unknown` if a function returns a fit error, else the sentence that refuses it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type NoLeak<F> = F extends (...args: never) => infer E ? ([Leak<E>] extends [never] ? unknown : Leak<E>) : unknown
+
+/**
+ * `unknown` if no case leaks, else an object whose leaking cases are sentences.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type NoLeaks<C> = { readonly [K in keyof C]: NoLeak<C[K]> }
+
+type Sentence<Missing> = "attemptTimeout" extends Missing
+  ? "the policy has no attempt timeout: start from Policy.standard(), or add Policy.attemptTimeout(duration)"
+  : "totalDeadline" extends Missing
+    ? "the policy has no total deadline: start from Policy.standard(), or add Policy.totalDeadline(duration)"
+    : "the policy does not decide about retries: add Policy.retry(schedule) or Policy.retryNever(reason)"
+
+/**
+ * `unknown` if a policy makes every decision and fits the operation, else the sentence that refuses it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type PolicyFits<Pol, M> =
+  Pol extends P.Policy<infer X, infer N>
+    ? [Exclude<P.Provides, X>] extends [never]
+      ? "safe" extends N
+        ? [M] extends ["Safe"]
+          ? unknown
+          : "this policy may send twice at once: only a safe operation can have it"
+        : unknown
+      : Sentence<Exclude<P.Provides, X>>
+    : unknown
+
+/**
+ * `unknown` if a decision for exhausted retries fits the operation, else the sentence that refuses it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type ExhaustionFits<N, M> = "safe" extends N
+  ? [M] extends ["Safe"]
+    ? unknown
+    : "this fallback may run after it happened, and would do it twice: use Exhaustion.fallbackUnlessItHappened"
+  : unknown
+
+/**
+ * A case for every declared error.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Cases<D> = {
+  readonly [T in Extract<D, Tagged>["_tag"]]: (error: Extract<D, { readonly _tag: T }>) => unknown
+}
+
+/**
+ * What the cases of `translate` return.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Translated<C> = { [K in keyof C]: C[K] extends (...args: never) => infer X ? X : never }[keyof C]
+
+/**
+ * What `orElse` returns.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type OrElse<L> = L extends (...args: never) => infer X ? X : never
+
+/**
+ * The decisions that an options object leaves open.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type OpenOf<Pol, X, L> =
+  | (unknown extends Pol ? "policy" : never)
+  | (unknown extends X ? "exhausted" : never)
+  | (unknown extends L ? "orElse" : never)
+
+/**
+ * The decisions of an operation: each may be left to the integration.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, X, L> {
+  /** The call-shaped layers. */
+  readonly policy?: Pol & P.Any & PolicyFits<Pol, M>
+  /** What becomes of the call when the policy has done all it could. */
+  readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & X & ExhaustionFits<NX, M>
+  /** The application's error for every failure that is not declared. */
+  readonly orElse?: L & ((failure: CallFailure) => unknown) & NoLeak<L>
+}
+
+/**
+ * The translation of declared errors: required as soon as there are any.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Translation<D, C> = [Extract<D, Tagged>] extends [never]
+  ? { readonly translate?: C }
+  : { readonly translate: C & Cases<D> & NoLeaks<C> }
+
+// ---- answers that are not validated
+
+const UnvalidatedTypeId = "~breakwater/Operation/Unvalidated"
+
+/**
+ * The written-down choice not to validate an answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unvalidated {
+  readonly [UnvalidatedTypeId]: typeof UnvalidatedTypeId
+  readonly reason: string
+}
+
+/**
+ * Takes an answer as it is, of type `unknown`, and says why nobody checks it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unvalidated = (reason: string): Unvalidated => ({ [UnvalidatedTypeId]: UnvalidatedTypeId, reason })
+
+/**
+ * Returns whether a success is not validated.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isUnvalidated = (u: unknown): u is Unvalidated => Predicate.hasProperty(u, UnvalidatedTypeId)
+
+/**
+ * `unknown` if a success schema says something about the answer, else the sentence that refuses it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type SaysSomething<A> = 0 extends 1 & A
+  ? "this success accepts anything: describe the answer, or write Operation.unvalidated(reason)"
+  : unknown extends A
+    ? "this success accepts anything: describe the answer, or write Operation.unvalidated(reason)"
+    : unknown
+
+type SuccessOf<S> = S extends Unvalidated ? unknown : S extends Schema.Constraint ? S["Type"] : never
+type SuccessFits<S> = S extends Unvalidated ? unknown : SaysSomething<SuccessOf<S>>
+type InputOf<S> = [S] extends [Schema.Constraint] ? S["Type"] : void
+
+// ---- operations over any effect
+
+/**
+ * What `send` may need to know about the attempt that it carries out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sending extends Call {
+  /** Aborted when the attempt is cut or given up. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Options of `query`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, Pol, X, L> = {
+  /** Validated before anything is sent. */
+  readonly input?: I
+  /** What the answer must look like. */
+  readonly success: S & SuccessFits<S>
+  /** Sends once. It must not retry by itself. */
+  readonly send: (input: InputOf<I>, call: Call) => Effect.Effect<unknown, E0, R0>
+  /** What an error of `send` means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
+  readonly classify?: ((error: E0) => Reason.Verdict | undefined) | undefined
+} & Translation<E0, C> &
+  Decisions<InputOf<I>, A2, RX, NX, M, Pol, X, L>
+
+type Made<I, S, C, A2, R0, RX, M extends Idempotency.Repeat, Pol, X, L> = Operation<
+  InputOf<I>,
+  SuccessOf<S> | A2,
+  Translated<C> | OrElse<L>,
+  R0 | RX,
+  M,
+  OpenOf<Pol, X, L>
+>
+
+/**
+ * A call that changes nothing at the provider, over any effect.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const query = <
+  S,
+  E0,
+  R0,
+  I = undefined,
+  C = {},
+  A2 = never,
+  RX = never,
+  NX extends "any" | "safe" = "any",
+  Pol = unknown,
+  X = unknown,
+  L = unknown
+>(
+  name: string,
+  options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, X, L>
+): Made<I, S, C, A2, R0, RX, "Safe", Pol, X, L> =>
+  fromDefinition(
+    define(name, options as never, { repeat: "Safe", strategy: { _tag: "Safe", reason: "a query" } }, "effect")
+  ) as never
+
+/**
+ * A call that may change something at the provider, over any effect.
+ *
+ * **Details**
+ *
+ * `idempotency` says how a repeat is made safe. `send` receives the key, so that it can hand it to the provider.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const mutation = <
+  S,
+  E0,
+  R0,
+  RI,
+  M extends Idempotency.Repeat,
+  I = undefined,
+  C = {},
+  A2 = never,
+  RX = never,
+  NX extends "any" | "safe" = "any",
+  Pol = unknown,
+  X = unknown,
+  L = unknown
+>(
+  name: string,
+  options: {
+    /** How a repeat is made safe. */
+    readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
+  } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, X, L>
+): Made<I, S, C, A2, R0 | RI, RX, M, Pol, X, L> =>
+  fromDefinition(define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "effect")) as never
+
+/**
+ * A call through an SDK that returns promises.
+ *
+ * **Details**
+ *
+ * `call` receives the key, the attempt's number, the deadline and an abort signal: pass the signal to the SDK. Set the
+ * SDK's own retries to 0, or attempts multiply out of sight of the deadline and the history.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromPromise = <
+  S,
+  RI,
+  M extends Idempotency.Repeat,
+  I = undefined,
+  A2 = never,
+  RX = never,
+  NX extends "any" | "safe" = "any",
+  Pol = unknown,
+  X = unknown,
+  L = unknown
+>(
+  name: string,
+  options: {
+    /** How a repeat is made safe: `Idempotency.readOnly(reason)` for a call that changes nothing. */
+    readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
+    readonly input?: I
+    readonly success: S & SuccessFits<S>
+    readonly call: (input: InputOf<I>, call: Sending) => PromiseLike<unknown>
+    /** What a rejection means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
+    readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
+  } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, X, L>
+): Made<I, S, {}, A2, RI, RX, M, Pol, X, L> =>
+  fromDefinition(define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")) as never
+
+const define = (
+  name: string,
+  options: {
+    readonly policy?: P.Any
+    readonly exhausted?: Exhaustion.Any
+    readonly orElse?: (failure: CallFailure) => unknown
+    readonly translate?: Readonly<Record<string, (error: never) => unknown>>
+    readonly input?: Schema.Constraint
+    readonly success: Schema.Constraint | Unvalidated
+    readonly send?: (input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>
+    readonly call?: (input: unknown, call: Sending) => PromiseLike<unknown>
+    readonly classify?: (error: unknown) => Reason.Verdict | undefined
+  },
+  idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy },
+  transport: "effect" | "promise"
+): Definition => ({
+  name,
+  repeat: idempotency.repeat,
+  strategy: idempotency.strategy,
+  policy: options.policy,
+  exhausted: options.exhausted,
+  orElse: options.orElse,
+  translate: options.translate,
+  about: { transport, attemptName: name, http: undefined },
+  problems: [],
+  open: openEffect({
+    input: options.input,
+    success: isUnvalidated(options.success) ? undefined : options.success,
+    send: options.send,
+    call: options.call,
+    classify: options.classify
+  })
+})

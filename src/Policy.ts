@@ -1,0 +1,144 @@
+/**
+ * Policies: the composable layers of a call, as values.
+ *
+ * An operation needs three decisions from its policy: the attempt timeout, the total deadline, and whether it is retried.
+ * `standard` makes all three. Stateful layers (breaker, bulkhead) belong into an integration's `shared` options.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { AttemptStep, CallStep, Site } from "./Call.ts"
+import type { CallFailure } from "./CallFailure.ts"
+import { type Any, attemptLayer, callLayer, fromLayers, type Policy, type Provides, TypeId } from "./internal/policy.ts"
+import type { PolicyError } from "./PolicyError.ts"
+import { breaker as makeBreaker } from "./PolicyBreaker.ts"
+import { bulkhead as makeBulkhead } from "./PolicyBulkhead.ts"
+import { backoff, retry } from "./PolicyRetry.ts"
+import { attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
+import * as Predicate from "effect/Predicate"
+
+export type { Any, Complete, Layer, Policy, Provides } from "./internal/policy.ts"
+export type { AttemptStep, Call, CallStep, Limits, Site } from "./Call.ts"
+export { PolicyError } from "./PolicyError.ts"
+export { breaker, type BreakerState } from "./PolicyBreaker.ts"
+export { bulkhead } from "./PolicyBulkhead.ts"
+export { decode } from "./PolicyDecode.ts"
+export { backoff, retry, retryNever } from "./PolicyRetry.ts"
+export { span } from "./PolicySpan.ts"
+export { type Alone, attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
+export { type Tagged, translate } from "./PolicyTranslate.ts"
+
+/**
+ * Returns whether a value is a `Policy`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPolicy = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
+
+type ProvidesOf<T> = T extends Policy<infer P, infer _N> ? P : never
+type NeedsOf<T> = T extends Policy<never, infer N> ? N : never
+
+/**
+ * Puts layers together, outermost first.
+ *
+ * **Details**
+ *
+ * Built-in layers have their place in the one order that DESIGN gives; the order of arguments decides between layers of
+ * the same place: the last one replaces earlier ones, so `stack(standard(), attemptTimeout("2 seconds"))` shortens the
+ * standard's. Custom layers of `make` add up, outermost first.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const stack = <const T extends readonly [Any, ...Array<Any>]>(
+  ...outermostFirst: T
+): Policy<ProvidesOf<T[number]>, NeedsOf<T[number]>> =>
+  fromLayers(outermostFirst.flatMap((policy) => policy.layers)) as Policy<ProvidesOf<T[number]>, NeedsOf<T[number]>>
+
+/**
+ * A policy that does nothing and decides nothing.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const noop: Policy<never, "any"> = /* @__PURE__ */ fromLayers([]) as Policy<never, "any">
+
+/**
+ * A layer of your own.
+ *
+ * **Details**
+ *
+ * With slot `"attempt"` it wraps every attempt, inside the bulkhead and around the attempt's span, and sees a `Reason`;
+ * with slot `"call"` it wraps all attempts, outside retry and inside the total deadline, and sees a `CallFailure`.
+ * `build` runs once per operation when the integration's layer is built; state belongs into `site.shared`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options:
+    | {
+        readonly slot: "attempt"
+        readonly name: string
+        readonly describe?: string | undefined
+        readonly build: (site: Site) => Effect.Effect<(step: AttemptStep) => AttemptStep, PolicyError, Scope.Scope>
+      }
+    | {
+        readonly slot: "call"
+        readonly name: string
+        readonly describe?: string | undefined
+        readonly build: (site: Site) => Effect.Effect<(step: CallStep) => CallStep, PolicyError, Scope.Scope>
+      }
+): Policy<never, "any"> =>
+  fromLayers([
+    (options.slot === "call" ? callLayer : attemptLayer)({
+      slot: options.slot,
+      name: options.name,
+      describe: options.describe ?? options.name,
+      build: options.build as never
+    })
+  ]) as Policy<never, "any">
+
+/**
+ * The three decisions that every operation needs, with defaults: an attempt timeout of 10 seconds, a total deadline of
+ * 30 seconds, and up to 3 attempts with full-jitter backoff.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const standard = (options?: {
+  readonly attemptTimeout?: Duration.Input | undefined
+  readonly totalDeadline?: Duration.Input | undefined
+  readonly maxAttempts?: number | undefined
+  readonly schedule?: Schedule.Schedule<unknown, CallFailure> | undefined
+}): Policy<Provides, "any"> =>
+  stack(
+    totalDeadline(options?.totalDeadline ?? "30 seconds"),
+    retry(options?.schedule ?? backoff(), { maxAttempts: options?.maxAttempts }),
+    attemptTimeout(options?.attemptTimeout ?? "10 seconds")
+  )
+
+/**
+ * The stateful layers of an integration: one breaker and one bulkhead for all its operations, not one each.
+ *
+ * **Details**
+ *
+ * They stay when an operation replaces the integration's `policy`. Each layer that builds the integration has its own.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const shared = (options: {
+  readonly breaker?: Policy<never, "any"> | Parameters<typeof makeBreaker>[0] | undefined
+  readonly bulkhead?: Policy<never, "any"> | Parameters<typeof makeBulkhead>[0] | undefined
+}): Policy<never, "any"> =>
+  fromLayers([
+    ...(options.breaker === undefined ? [] : (isPolicy(options.breaker) ? options.breaker : makeBreaker(options.breaker)).layers),
+    ...(options.bulkhead === undefined
+      ? []
+      : (isPolicy(options.bulkhead) ? options.bulkhead : makeBulkhead(options.bulkhead)).layers)
+  ]) as Policy<never, "any">

@@ -1,0 +1,195 @@
+/**
+ * The circuit breaker: after enough failures, calls are turned away until one probe succeeds.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Context from "effect/Context"
+import * as Random from "effect/Random"
+// The one unstable module that the core loads: DESIGN wants Effect's breaker, built inside the integration's layer.
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import type { Call, Site } from "./Call.ts"
+import { reasonOf } from "./internal/boundary.ts"
+import type { CallRecord } from "./internal/call.ts"
+import { check, format } from "./internal/duration.ts"
+import { attemptLayer, fromLayers, type Policy } from "./internal/policy.ts"
+import * as Reason from "./Reason.ts"
+
+/**
+ * The state of one circuit, for tests, plans and dashboards.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerState {
+  readonly key: string
+  readonly state: "Closed" | "Open" | "HalfOpen"
+}
+
+type Attempt = (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
+
+interface Settings {
+  readonly consecutive: number
+  readonly rate: { readonly threshold: number; readonly size: number; readonly minimumCalls: number } | undefined
+  readonly openFor: number
+  readonly maxOpenFor: number
+}
+
+const never = { _tag: "Consecutive", failures: Number.MAX_SAFE_INTEGER } as const
+const trip = { _tag: "Consecutive", failures: 1 } as const
+
+/** State of a breaker: Effect's memory store, and the streaks that let one circuit follow two trip rules at once. */
+const makeState = Effect.map(
+  Layer.build(CircuitBreaker.layerStoreMemory()),
+  (context) => ({
+    store: Context.get(context, CircuitBreaker.CircuitBreakerStore),
+    streaks: new Map<string, number>()
+  })
+)
+
+type State = Effect.Success<typeof makeState>
+
+/** Full open time for the n-th opening in a row, before jitter. */
+const openFor = (settings: Settings, openings: number): number =>
+  Math.min(settings.maxOpenFor, settings.openFor * 2 ** (openings - 1))
+
+const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, step: Attempt): Attempt => {
+  const record = (key: string, admission: CircuitBreaker.Admission, reason: Reason.Reason | undefined) =>
+    Effect.flatMap(Random.next, (random) => {
+      const health =
+        reason === undefined ? "success" : reason.health === "probe" ? (admission.probe ? "success" : "ignored") : reason.health
+      const streak = health === "failure" ? (state.streaks.get(key) ?? 0) + 1 : 0
+      if (health === "failure") state.streaks.set(key, streak)
+      else if (health === "success") state.streaks.delete(key)
+      const tripPolicy: CircuitBreaker.TripPolicy =
+        streak >= settings.consecutive
+          ? trip
+          : settings.rate === undefined
+            ? never
+            : { _tag: "Rate", ...settings.rate }
+      const longest = openFor(settings, admission.consecutiveOpenings + 1)
+      // Equal jitter: a second process must not probe in the same instant. A hint is taken up to the own open time.
+      const jittered = longest / 2 + (random * longest) / 2
+      const hint = reason?.retryAfter === undefined ? 0 : Math.min(Duration.toMillis(reason.retryAfter), longest)
+      return Effect.asVoid(
+        Effect.orDie(
+          state.store.record({
+            key,
+            generation: admission.generation,
+            outcome: health === "failure" ? "Failure" : health === "success" ? "Success" : "Ignored",
+            tripPolicy,
+            openFor: Duration.millis(Math.max(jittered, hint))
+          })
+        )
+      )
+    })
+
+  return (call) => {
+    const key = keyOf(call)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(Effect.scoped(state.store.admit(key))), (admitted) => {
+        if (Exit.isFailure(admitted)) return Effect.fail(rejection(key, admitted))
+        return Effect.flatMap(Effect.exit(restore(step(call))), (exit) => {
+          if (Exit.isSuccess(exit)) return Effect.andThen(record(key, admitted.value, undefined), exit)
+          const reason = Exit.hasInterrupts(exit) ? ignored : reasonOf(exit.cause)
+          return Effect.andThen(record(key, admitted.value, reason), exit)
+        })
+      })
+    )
+  }
+}
+
+const ignored = Reason.make("DeadlineExceeded")
+
+const rejection = (key: string, exit: Exit.Failure<unknown, CircuitBreaker.CircuitBreakerError>): Reason.Reason => {
+  const error = Exit.findErrorOption(exit)
+  const reason = error._tag === "Some" ? error.value.reason : undefined
+  const retryAfter = reason?._tag === "CircuitOpen" ? reason.retryAfter : undefined
+  return Reason.make("CircuitOpen", {
+    message:
+      retryAfter === undefined
+        ? `the circuit ${key} is half-open and probing`
+        : `the circuit ${key} is open for another ${format(Duration.toMillis(retryAfter))}`,
+    retryAfter
+  })
+}
+
+/**
+ * Turns attempts away while the provider is failing.
+ *
+ * **Details**
+ *
+ * Effect's `CircuitBreaker` store keeps the state, in memory and in the integration layer's scope. The circuit opens
+ * after `consecutive` failures in a row (default 5), or when `rate` of the last `size` attempts failed (default half of
+ * 20). It stays open for `openFor` (default 1 second), doubling to `maxOpenFor` (5 seconds), with jitter; then one probe
+ * decides. It counts attempts, not calls: standing inside retry it opens after 3 attempts of one call where a breaker
+ * outside would need 3 calls. What counts as a failure is in the outcome table of `Reason`; local rejections never do.
+ *
+ * `key` splits it, for example by host or tenant; keys that are idle for an hour are forgotten. Breakers with one `name`
+ * are one breaker, for all operations of an integration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const breaker = (options?: {
+  readonly name?: string | undefined
+  readonly consecutive?: number | undefined
+  readonly rate?:
+    | { readonly threshold?: number | undefined; readonly size?: number | undefined; readonly minimumCalls?: number | undefined }
+    | false
+    | undefined
+  readonly openFor?: Duration.Input | undefined
+  readonly maxOpenFor?: Duration.Input | undefined
+  readonly key?: ((call: Call) => string) | undefined
+}): Policy<never, "any"> => {
+  const name = options?.name ?? "breaker"
+  const first = check("the breaker's openFor", options?.openFor ?? 1_000)
+  const max = check("the breaker's maxOpenFor", options?.maxOpenFor ?? 5_000)
+  const rate = options?.rate === false ? undefined : (options?.rate ?? {})
+  const size = rate?.size ?? 20
+  const settings: Settings = {
+    consecutive: options?.consecutive ?? 5,
+    rate:
+      rate === undefined
+        ? undefined
+        : { threshold: rate.threshold ?? 0.5, size, minimumCalls: rate.minimumCalls ?? size },
+    openFor: first.millis,
+    maxOpenFor: max.millis
+  }
+  const problems = [first.problem, max.problem].filter((problem) => problem !== undefined)
+  if (!Number.isInteger(settings.consecutive) || settings.consecutive < 1) {
+    problems.push(`the breaker's consecutive must be an integer of at least 1, got ${settings.consecutive}`)
+  }
+  if (settings.rate !== undefined) {
+    const { minimumCalls, threshold } = settings.rate
+    if (!(threshold > 0 && threshold <= 1)) problems.push(`the breaker's rate.threshold must be in (0, 1], got ${threshold}`)
+    if (!Number.isInteger(size) || size < 1) problems.push(`the breaker's rate.size must be an integer of at least 1, got ${size}`)
+    if (!Number.isInteger(minimumCalls) || minimumCalls < 1 || minimumCalls > size) {
+      problems.push(`the breaker's rate.minimumCalls must be in [1, ${size}] (rate.size), got ${minimumCalls}`)
+    }
+  }
+  if (settings.openFor > settings.maxOpenFor) {
+    problems.push(
+      `the breaker's openFor of ${format(settings.openFor)} is longer than its maxOpenFor of ${format(settings.maxOpenFor)}`
+    )
+  }
+  return fromLayers([
+    attemptLayer({
+      slot: "circuitBreaker",
+      name,
+      describe: `opens after ${settings.consecutive} failures in a row${
+        settings.rate === undefined ? "" : ` or ${settings.rate.threshold * 100} % of ${size} attempts`
+      }, for ${format(settings.openFor)} up to ${format(settings.maxOpenFor)}`,
+      problems,
+      build: (site: Site) =>
+        Effect.map(
+          site.shared(`breaker ${name}`, settings, makeState),
+          (state) => (step) => guard(state, settings, options?.key ?? (() => site.integration), step)
+        )
+    })
+  ]) as Policy<never, "any">
+}
+

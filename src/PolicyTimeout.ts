@@ -1,0 +1,126 @@
+/**
+ * The two limits on time: of one attempt, and of the whole call.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { CallFailure } from "./CallFailure.ts"
+import { CallRecord } from "./internal/call.ts"
+import { check, format } from "./internal/duration.ts"
+import { attemptLayer, callLayer, type Policy, standalone } from "./internal/policy.ts"
+import { alone } from "./internal/alone.ts"
+import { cutAfter, nowOf, withNow } from "./internal/timer.ts"
+
+/**
+ * A layer that can stand alone in a pipe around any effect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Alone {
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R>
+}
+
+/**
+ * Bounds one attempt, from the first byte to the end of its body and decoding.
+ *
+ * **Details**
+ *
+ * An attempt that is cut takes the outcome of its phase: `NotSent` before it was sent, `Unknown` after, and what the
+ * status says once one was read. Less time than this may be left until the total deadline; then that deadline cuts the
+ * attempt and the breaker does not count it. Default in `standard`: 10 seconds (Polly's standard pipeline).
+ *
+ * **When not to use**
+ *
+ * A timeout on `HttpClient` ends at the response's headers, so a stalled body outlives it. Don't add one.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const attemptTimeout = (limit: Duration.Input): Policy<"attemptTimeout", "any"> & Alone => {
+  const { millis, problem } = check("the attempt timeout", limit)
+  return standalone(
+    attemptLayer({
+      slot: "attemptTimeout",
+      name: "attemptTimeout",
+      describe: `each attempt ends within ${format(millis)}, body and decoding included`,
+      limits: { attemptTimeout: millis },
+      problems: problem === undefined ? [] : [problem],
+      build: () =>
+        Effect.succeed((step) => (call) =>
+          withNow((now) =>
+            // With less time left than the limit, the total deadline is the one that cuts.
+            now + millis < call.deadline
+              ? cutAfter(step(call), millis, () => Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`)))
+              : step(call)
+          )
+        )
+    }),
+    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
+      Effect.withFiber((fiber) => {
+        const call = alone("attemptTimeout", nowOf(fiber))
+        call.begin(call.startedAt)
+        call.sent(call.startedAt)
+        return cutAfter<A, E | CallFailure, R>(self, millis, () => {
+          const reason = call.cut(`cut by the attempt timeout of ${format(millis)}`)
+          const now = nowOf(fiber)
+          call.end(reason, now)
+          return Effect.fail(call.fail(reason, "retries are switched off", now))
+        })
+      })
+  ) as Policy<"attemptTimeout", "any"> & Alone
+}
+
+/**
+ * Bounds the whole call: encoding, every attempt, every wait, the body and its decoding.
+ *
+ * **Details**
+ *
+ * Nothing is started that can't fit: a backoff longer than what is left ends the call at once with its last failure.
+ * Default in `standard`: 30 seconds. More than 10 minutes needs `longRunning`, which says why.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const totalDeadline = (
+  limit: Duration.Input,
+  options?: { readonly longRunning?: string | undefined }
+): Policy<"totalDeadline", "any"> & Alone => {
+  const { millis, problem } = check("the total deadline", limit)
+  const run = <A, E, R>(self: Effect.Effect<A, E, R>, call: CallRecord) =>
+    Effect.withFiber<A, E | CallFailure, R>((fiber) => {
+      call.deadline = call.startedAt + millis
+      return cutAfter<A, E | CallFailure, R>(self, call.deadline - nowOf(fiber), () => {
+        call.cutBy = "deadline"
+        return Effect.suspend(() => {
+          const now = nowOf(fiber)
+          const last = call.attempts.at(-1)
+          const message = `not done within the total deadline of ${format(millis)}`
+          return Effect.fail(
+            call.fail(
+              Object.assign({}, call.cut(message), { outcome: last?.outcome ?? "NotSent" }),
+              "no time is left for another attempt",
+              now
+            )
+          )
+        })
+      })
+    })
+  return standalone(
+    callLayer({
+      slot: "totalDeadline",
+      name: "totalDeadline",
+      describe: `the call ends within ${format(millis)}, whatever it waits for`,
+      limits: { totalDeadline: millis },
+      longRunning: options?.longRunning !== undefined,
+      problems: problem === undefined ? [] : [problem],
+      build: () =>
+        Effect.succeed(
+          (step) => (call) => run(step(call), call)
+        )
+    }),
+    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
+      withNow((now) => run(self, alone("totalDeadline", now)))
+  ) as Policy<"totalDeadline", "any"> & Alone
+}

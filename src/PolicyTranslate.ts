@@ -1,0 +1,58 @@
+/**
+ * Turning every failure into an error of the application, as a layer for any effect.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import { type CallFailure, isCallFailure } from "./CallFailure.ts"
+import { alone } from "./internal/alone.ts"
+import { nowOf } from "./internal/timer.ts"
+import * as Reason from "./Reason.ts"
+
+/**
+ * An error with a literal tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tagged {
+  readonly _tag: string
+}
+
+/** Applies the case that fits the error, if any does. */
+export const applyCase = (cases: Readonly<Record<string, (error: never) => unknown>> | undefined, error: unknown): unknown => {
+  if (cases === undefined || !Predicate.hasProperty(error, "_tag")) return undefined
+  const tag = String(error._tag)
+  return Object.hasOwn(cases, tag) ? cases[tag]!(error as never) : undefined
+}
+
+/**
+ * Translates what an effect fails with: declared errors by their tag, every other failure by `orElse`.
+ *
+ * **Details**
+ *
+ * Declared errors arrive either bare or as the `error` of a `CallFailure`, so this stands outside `retry`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const translate =
+  <const C extends Readonly<Record<string, (error: never) => Tagged>>, O extends Tagged>(
+    cases: C,
+    orElse: (failure: CallFailure) => O
+  ) =>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, { [K in keyof C]: C[K] extends (error: never) => infer X ? X : never }[keyof C] | O, R> =>
+    Effect.catch(self, (error) =>
+      Effect.withFiber((fiber) => {
+        const translated = applyCase(cases, isCallFailure(error) ? error.reason.error : error)
+        if (translated !== undefined) return Effect.fail(translated as O)
+        if (isCallFailure(error)) return Effect.fail(orElse(error))
+        const now = nowOf(fiber)
+        return Effect.fail(
+          orElse(alone("translate", now).fail(Reason.make("Failed", { error, cause: error }), "not transient", now))
+        )
+      })
+    )

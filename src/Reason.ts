@@ -1,0 +1,269 @@
+/**
+ * Why one attempt failed, and the three things that follow from it: did it happen, is it worth another try, and does it
+ * speak against the provider's health. This file is the outcome table; nothing else decides those questions.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type { Outcome } from "./Outcome.ts"
+
+/**
+ * What the circuit breaker makes of an attempt. `probe` counts as a success for a half-open circuit's probe and is
+ * ignored otherwise: a throttling provider is alive.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Health = "failure" | "success" | "ignored" | "probe"
+
+/**
+ * Every reason an attempt or a call can fail for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Tag =
+  // Nothing left this process.
+  | "InvalidInput"
+  | "CircuitOpen"
+  | "BulkheadFull"
+  | "RateLimited"
+  | "BudgetSpent"
+  | "DeadlineExceeded"
+  | "KeyExpired"
+  | "Draining"
+  // The network.
+  | "Unreachable"
+  | "Disconnected"
+  | "Timeout"
+  // The provider answered.
+  | "Throttled"
+  | "NotProcessed"
+  | "Declared"
+  | "Rejected"
+  | "Unavailable"
+  | "InProgress"
+  | "OutcomeHeld"
+  | "KeyConflict"
+  | "BodyLost"
+  | "InvalidResponse"
+  | "ResponseNotStored"
+  // Neither could be told.
+  | "Failed"
+
+/**
+ * Why one attempt failed. Data, without a stack: a failure that is retried costs little.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reason {
+  readonly _tag: Tag
+  /** What happened, in one line, without a secret. */
+  readonly message: string
+  readonly outcome: Outcome
+  /** Whether another try may end differently. */
+  readonly transient: boolean
+  readonly health: Health
+  /** The HTTP status that was read, if one was. */
+  readonly status: number | undefined
+  /** How long the provider, or an open circuit, asked to be left alone. */
+  readonly retryAfter: Duration.Duration | undefined
+  /** The provider's own id of the request: what its support asks for. */
+  readonly requestId: string | undefined
+  /** The decoded error that the contract declares, for `Declared`. */
+  readonly error: unknown
+  /** The underlying error, for `Failed` and the network's reasons. It may hold what must not be logged. */
+  readonly cause: unknown
+  /** Whether this answer settles what an earlier attempt with the same key did. */
+  readonly resolves: boolean
+  /** Whether the provider answered from its memory of the key. Such an answer never changes. */
+  readonly replayed: boolean
+}
+
+/**
+ * What a reason may carry beside its tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Details {
+  readonly message?: string | undefined
+  readonly outcome?: Outcome | undefined
+  readonly transient?: boolean | undefined
+  readonly health?: Health | undefined
+  readonly status?: number | undefined
+  readonly retryAfter?: Duration.Duration | undefined
+  readonly requestId?: string | undefined
+  readonly error?: unknown
+  readonly cause?: unknown
+  readonly resolves?: boolean | undefined
+  readonly replayed?: boolean | undefined
+}
+
+interface Row {
+  readonly outcome: Outcome
+  readonly transient: boolean
+  readonly health: Health
+  readonly message: string
+}
+
+const row = (outcome: Outcome, transient: boolean, health: Health, message: string): Row => ({
+  outcome,
+  transient,
+  health,
+  message
+})
+
+/** The outcome table. A detail overrides its row only where the table itself depends on a detail (a 2xx, a 202). */
+const table: Record<Tag, Row> = {
+  InvalidInput: row("NotSent", false, "ignored", "the input is invalid"),
+  CircuitOpen: row("NotSent", true, "ignored", "the circuit is open"),
+  BulkheadFull: row("NotSent", true, "ignored", "too many calls are running and waiting"),
+  RateLimited: row("NotSent", true, "ignored", "the own rate limit is spent"),
+  BudgetSpent: row("NotSent", false, "ignored", "the retry budget is spent"),
+  DeadlineExceeded: row("NotSent", false, "ignored", "no time was left to start"),
+  KeyExpired: row("NotSent", false, "ignored", "the provider may have forgotten the key"),
+  Draining: row("NotSent", false, "ignored", "the integration is shutting down"),
+  Unreachable: row("NotSent", true, "failure", "the provider could not be reached"),
+  Disconnected: row("Unknown", true, "failure", "the connection was lost"),
+  Timeout: row("Unknown", true, "failure", "no answer in time"),
+  Throttled: row("Refused", true, "probe", "the provider asked to slow down"),
+  NotProcessed: row("Refused", true, "probe", "the provider did not process the request"),
+  Declared: row("Refused", false, "success", "the provider answered with a declared error"),
+  Rejected: row("Refused", false, "success", "the provider rejected the request"),
+  Unavailable: row("Unknown", true, "failure", "the provider failed"),
+  InProgress: row("Unknown", true, "success", "an earlier attempt with this key is still running"),
+  OutcomeHeld: row("Unknown", false, "success", "the receiver holds the outcome for a person to decide"),
+  KeyConflict: row("Unknown", false, "success", "the key was used before with another request"),
+  BodyLost: row("Applied", true, "failure", "the answer's body was lost"),
+  InvalidResponse: row("Applied", false, "success", "the answer does not match its schema"),
+  ResponseNotStored: row("Applied", false, "success", "it was done before, and the receiver did not keep the answer"),
+  Failed: row("Unknown", false, "failure", "the call failed")
+}
+
+/**
+ * Creates a reason. What `details` leaves out comes from the outcome table.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (tag: Tag, details: Details = {}): Reason => {
+  const defaults = table[tag]
+  const replayed = details.replayed ?? false
+  return {
+    _tag: tag,
+    message: details.message ?? defaults.message,
+    outcome: details.outcome ?? defaults.outcome,
+    transient: (details.transient ?? defaults.transient) && !replayed,
+    health: details.health ?? defaults.health,
+    status: details.status,
+    retryAfter: details.retryAfter,
+    requestId: details.requestId,
+    error: details.error,
+    cause: details.cause,
+    resolves: details.resolves ?? false,
+    replayed
+  }
+}
+
+const local: ReadonlySet<Tag> = new Set([
+  "CircuitOpen",
+  "BulkheadFull",
+  "RateLimited",
+  "BudgetSpent",
+  "DeadlineExceeded",
+  "Draining"
+])
+
+/**
+ * Returns whether this process itself turned the attempt away. Such an attempt says nothing about the provider.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isLocalRejection = (self: { readonly _tag: string }): boolean => local.has(self._tag as Tag)
+
+// ---- what a `classify` function may answer
+
+/**
+ * What a `classify` function says about an answer or an error: the reason that fits, with the details that it read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Verdict extends Details {
+  readonly reason:
+    | "Throttled"
+    | "NotProcessed"
+    | "Rejected"
+    | "Unavailable"
+    | "InProgress"
+    | "KeyConflict"
+    | "Unreachable"
+    | "Failed"
+}
+
+/**
+ * The provider limits the rate and did not process the request.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const throttled = (details?: Details): Verdict => ({ ...details, reason: "Throttled" })
+
+/**
+ * The provider did not process the request; another try is welcome.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const notProcessed = (details?: Details): Verdict => ({ ...details, reason: "NotProcessed" })
+
+/**
+ * The provider rejects the request for good: it did not happen, and a repeat would end the same.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const rejected = (details?: Details): Verdict => ({ ...details, reason: "Rejected" })
+
+/**
+ * The provider failed; it may or may not have happened.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const unavailable = (details?: Details): Verdict => ({ ...details, reason: "Unavailable" })
+
+/**
+ * An earlier attempt with the same key is still running at the provider.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const inProgress = (details?: Details): Verdict => ({ ...details, reason: "InProgress" })
+
+/**
+ * The key was used before with another request. A bug at the caller; a new key would hide it.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const keyConflict = (details?: Details): Verdict => ({ ...details, reason: "KeyConflict" })
+
+/**
+ * There is positive evidence that nothing reached the provider.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const unreachable = (details?: Details): Verdict => ({ ...details, reason: "Unreachable" })
+
+/**
+ * Nothing is known; the same as no verdict for an error that a `send` or a promise failed with.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const failed = (details?: Details): Verdict => ({ ...details, reason: "Failed" })

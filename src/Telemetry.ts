@@ -1,0 +1,245 @@
+/**
+ * The names of the signals, and the one event of every call. Exporters are Effect's.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
+import type { Attempt } from "./CallFailure.ts"
+import type { Outcome } from "./Outcome.ts"
+
+/**
+ * How a call ended, as a closed list. `ok_after_retry` needed more than one attempt; `exhausted` was transient to the
+ * end; the `rejected_*` never left this process and are kept out of latency percentiles.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CallOutcome =
+  | "ok"
+  | "ok_after_retry"
+  | "fallback"
+  | "parked"
+  | "failed"
+  | "exhausted"
+  | "timeout"
+  | "decode_failed"
+  | "rejected_breaker"
+  | "rejected_ratelimit"
+  | "rejected_bulkhead"
+  | "cancelled"
+
+/**
+ * What is known about a call when it has ended. Exactly one per logical call: failures, rejections, interruptions and
+ * defects included.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallObserved {
+  readonly integration: string
+  readonly operation: string
+  readonly callOutcome: CallOutcome
+  /** Whether the effect happened. */
+  readonly outcome: Outcome
+  /** A status as text, or a documented word; absent for successes and for calls that the caller gave up. */
+  readonly errorType: string | undefined
+  readonly attempts: ReadonlyArray<Attempt>
+  /** Epoch milliseconds. */
+  readonly startedAt: number
+  /** Milliseconds from the call to its end. */
+  readonly latency: number
+  /** Milliseconds spent in backoff, and in queues. */
+  readonly retryDelay: number
+  readonly queueWait: number
+  readonly correlationId: string
+  readonly traceId: string | undefined
+  readonly key: string | undefined
+  readonly requestId: string | undefined
+}
+
+/**
+ * Names of spans' attributes, events and metrics. Tests and dashboards read them from here.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const names = {
+  integration: "breakwater.integration",
+  operation: "breakwater.operation",
+  outcome: "breakwater.outcome",
+  effect: "breakwater.effect",
+  attempts: "breakwater.attempts",
+  key: "breakwater.idempotency_key",
+  correlationId: "breakwater.correlation_id",
+  retryDelay: "breakwater.retry_delay",
+  queueWait: "breakwater.queue_wait",
+  errorType: "error.type",
+  peer: "service.peer.name",
+  resendCount: "http.request.resend_count",
+  method: "http.request.method",
+  status: "http.response.status_code",
+  template: "url.template",
+  server: "server.address",
+  port: "server.port",
+  retryEvent: "breakwater.retry",
+  callDuration: "breakwater.call.duration",
+  callAttempts: "breakwater.call.attempts",
+  callRetryDelay: "breakwater.call.retry_delay",
+  callQueueWait: "breakwater.call.queue_wait",
+  activeCalls: "breakwater.active_calls",
+  httpDuration: "http.client.request.duration"
+} as const
+
+/**
+ * Functions that are called with every `CallObserved`. They run synchronously at the end of a call; one that throws is
+ * ignored, because an observer must not change what it observes.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Observers: Context.Reference<ReadonlyArray<(event: CallObserved) => void>> = Context.Reference<
+  ReadonlyArray<(event: CallObserved) => void>
+>("breakwater/Telemetry/Observers", { defaultValue: () => [] })
+
+/**
+ * Adds an observer, for the integrations that it is provided to and for the calls made below it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerObserver = (observe: (event: CallObserved) => void): Layer.Layer<never> =>
+  Layer.effectContext(
+    Effect.map(Effect.service(Observers), (observers) => Context.make(Observers, [...observers, observe]))
+  ) as Layer.Layer<never>
+
+/**
+ * The id that ties a call to the request that caused it. Without one, the trace's id is used.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const CorrelationId: Context.Reference<string | undefined> = Context.Reference<string | undefined>(
+  "breakwater/Telemetry/CorrelationId",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * The levels of the one log line per call; `undefined` writes none.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const LogLevels: Context.Reference<{
+  readonly ok: LogLevel.LogLevel | undefined
+  readonly failed: LogLevel.LogLevel | undefined
+}> = Context.Reference<{ readonly ok: LogLevel.LogLevel | undefined; readonly failed: LogLevel.LogLevel | undefined }>(
+  "breakwater/Telemetry/LogLevels",
+  { defaultValue: () => ({ ok: "Info", failed: "Warn" }) }
+)
+
+/** OpenTelemetry's boundaries for durations in seconds, and four more for calls that retry. */
+const seconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+
+/**
+ * The metrics of one operation. Handles are cached per outcome, so that an update costs no look-up by attributes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OperationMetrics {
+  readonly update: (event: CallObserved, context: Context.Context<never>) => void
+  readonly active: (delta: 1 | -1, context: Context.Context<never>) => void
+  readonly attempt: (
+    options: { readonly seconds: number; readonly status: number | undefined; readonly errorType: string | undefined },
+    context: Context.Context<never>
+  ) => void
+}
+
+/**
+ * Creates the metrics of one operation. `http` adds OpenTelemetry's `http.client.request.duration`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeMetrics = (options: {
+  readonly integration: string
+  readonly operation: string
+  readonly http?: { readonly method: string; readonly server: string | undefined; readonly port: number | undefined } | undefined
+}): OperationMetrics => {
+  const own = { [names.integration]: options.integration, [names.operation]: options.operation }
+  const make = (outcome: string, errorType: string | undefined) => {
+    const attributes = {
+      ...own,
+      [names.outcome]: outcome,
+      ...(errorType === undefined ? {} : { [names.errorType]: errorType })
+    }
+    return {
+      duration: Metric.histogram(names.callDuration, {
+        description: "Duration of calls as the application sees them",
+        boundaries: [...seconds, 15, 30, 60, 120],
+        attributes: { ...attributes, unit: "s" }
+      }),
+      attempts: Metric.histogram(names.callAttempts, {
+        description: "Attempts per call",
+        boundaries: [1, 2, 3, 4, 5, 8],
+        attributes: { ...own, [names.outcome]: outcome, unit: "{attempt}" }
+      })
+    }
+  }
+  const handles = new Map<string, ReturnType<typeof make>>()
+  const retryDelay = Metric.histogram(names.callRetryDelay, {
+    description: "Time of a call during which it waited to try again",
+    boundaries: seconds,
+    attributes: { ...own, unit: "s" }
+  })
+  const queueWait = Metric.histogram(names.callQueueWait, {
+    description: "Time of a call during which it waited for a permit",
+    boundaries: seconds,
+    attributes: { ...own, gate: "bulkhead", unit: "s" }
+  })
+  const active = Metric.gauge(names.activeCalls, { description: "Calls that are running", attributes: { ...own, unit: "{call}" } })
+  let running = 0
+  const http = options.http
+  const attempts = new Map<string, Metric.Histogram<number>>()
+  return {
+    update(event, context) {
+      const id = event.errorType === undefined ? event.callOutcome : `${event.callOutcome} ${event.errorType}`
+      let handle = handles.get(id)
+      if (handle === undefined) handles.set(id, (handle = make(event.callOutcome, event.errorType)))
+      handle.duration.updateUnsafe(event.latency / 1000, context)
+      handle.attempts.updateUnsafe(event.attempts.length, context)
+      if (event.retryDelay > 0) retryDelay.updateUnsafe(event.retryDelay / 1000, context)
+      if (event.queueWait > 0) queueWait.updateUnsafe(event.queueWait / 1000, context)
+    },
+    active(delta, context) {
+      running += delta
+      active.updateUnsafe(running, context)
+    },
+    attempt(attempt, context) {
+      if (http === undefined) return
+      const id = `${attempt.status} ${attempt.errorType}`
+      let handle = attempts.get(id)
+      if (handle === undefined) {
+        handle = Metric.histogram(names.httpDuration, {
+          description: "Duration of HTTP client requests",
+          boundaries: seconds,
+          attributes: {
+            [names.integration]: options.integration,
+            [names.method]: http.method,
+            ...(http.server === undefined ? {} : { [names.server]: http.server }),
+            ...(http.port === undefined ? {} : { [names.port]: String(http.port) }),
+            ...(attempt.status === undefined ? {} : { [names.status]: String(attempt.status) }),
+            ...(attempt.errorType === undefined ? {} : { [names.errorType]: attempt.errorType }),
+            unit: "s"
+          }
+        })
+        attempts.set(id, handle)
+      }
+      handle.updateUnsafe(attempt.seconds, context)
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * breakwater: integrations that the compiler has checked.
+ *
+ * @since 0.1.0
+ */
+
+/** The record of one logical call, and the steps that layers wrap. */
+export * as Call from "./Call.ts"
+/** The one failure inside the toolkit. */
+export * as CallFailure from "./CallFailure.ts"
+/** What becomes of a call when its policy has done all it could. */
+export * as Exhaustion from "./Exhaustion.ts"
+/** How a repeat is made safe. */
+export * as Idempotency from "./Idempotency.ts"
+/** The name of one intent. */
+export * as IdempotencyKey from "./IdempotencyKey.ts"
+/** One remote party. */
+export * as Integration from "./Integration.ts"
+/** One named call. */
+export * as Operation from "./Operation.ts"
+/** Did it happen? */
+export * as Outcome from "./Outcome.ts"
+/** The composable layers of a call, as values. */
+export * as Policy from "./Policy.ts"
+/** Why an attempt failed, and what `classify` may say. */
+export * as Reason from "./Reason.ts"
+/** The names of the signals, and the one event of every call. */
+export * as Telemetry from "./Telemetry.ts"

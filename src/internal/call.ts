@@ -1,0 +1,135 @@
+import * as Duration from "effect/Duration"
+import type { Call, Phase } from "../Call.ts"
+import { type Attempt, CallFailure, type Stopped } from "../CallFailure.ts"
+import type { Repeat } from "../Idempotency.ts"
+import * as Outcome from "../Outcome.ts"
+import * as Reason from "../Reason.ts"
+import type { Prepared } from "./definition.ts"
+import { withoutStack } from "./stack.ts"
+
+/** The mutable record behind `Call`. One per logical call; only the runner and the built-in layers write it. */
+export class CallRecord implements Call {
+  readonly id: string
+  readonly integration: string
+  readonly operation: string
+  readonly repeat: Repeat
+  readonly input: unknown
+  readonly startedAt: number
+  correlationId: string
+  key: string | undefined = undefined
+  deadline = Infinity
+  readonly attempts: Array<Attempt> = []
+  attempt = 0
+  phase: Phase = "idle"
+  /** What the current attempt would be if it were cut now, once a status was read. */
+  pending: Reason.Reason | undefined = undefined
+  /** Who cut the current attempt, when it was not the caller. */
+  cutBy: "deadline" | "drain" | undefined = undefined
+  attemptStartedAt = 0
+  /** Backoff before the next attempt, and waits so far, in milliseconds. */
+  waiting = 0
+  waited = 0
+  queued = 0
+  totalQueued = 0
+  requestId: string | undefined = undefined
+  status: number | undefined = undefined
+  /** When the first attempt may have left this process, or an earlier process may have sent it. */
+  firstSentAt: number | undefined = undefined
+  /** When the last attempt of unknown outcome ended. */
+  lastUnknownAt: number | undefined = undefined
+  fellBack = false
+  /** The input, validated and encoded. */
+  prepared: Prepared | undefined = undefined
+
+  constructor(options: {
+    readonly id: string
+    readonly integration: string
+    readonly operation: string
+    readonly repeat: Repeat
+    readonly input: unknown
+    readonly startedAt: number
+    readonly correlationId: string
+  }) {
+    this.id = options.id
+    this.integration = options.integration
+    this.operation = options.operation
+    this.repeat = options.repeat
+    this.input = options.input
+    this.startedAt = options.startedAt
+    this.correlationId = options.correlationId
+  }
+
+  readonly outcome = (): Outcome.Outcome => Outcome.fold(this.attempts)
+
+  begin(now: number): void {
+    this.attempt++
+    this.phase = "waiting"
+    this.pending = undefined
+    this.requestId = undefined
+    this.status = undefined
+    this.queued = 0
+    this.attemptStartedAt = now
+  }
+
+  /** Marks the moment from which the provider may have seen the request. */
+  sent(now: number): void {
+    this.phase = "sent"
+    this.firstSentAt ??= now
+  }
+
+  /** Ends the current attempt and adds it to the history. */
+  end(reason: Reason.Reason | "Success" | "Interrupted", now: number): void {
+    const bare = typeof reason === "string"
+    const outcome = bare
+      ? reason === "Success"
+        ? "Applied"
+        : (this.pending?.outcome ?? (this.phase === "waiting" ? "NotSent" : "Unknown"))
+      : reason.outcome
+    this.attempts.push({
+      number: this.attempt,
+      reason: bare ? reason : reason._tag,
+      message: bare ? (reason === "Success" ? "answered" : "given up by the caller") : reason.message,
+      status: bare ? this.status : reason.status,
+      outcome,
+      resolves: reason === "Success" || (!bare && reason.resolves && this.key !== undefined),
+      startedAfter: this.attemptStartedAt - this.startedAt,
+      elapsed: now - this.attemptStartedAt,
+      waited: this.waiting,
+      queued: this.queued,
+      requestId: bare ? this.requestId : (reason.requestId ?? this.requestId)
+    })
+    if (outcome === "Unknown") this.lastUnknownAt = now
+    this.waited += this.waiting
+    this.totalQueued += this.queued
+    this.waiting = 0
+    this.phase = "idle"
+  }
+
+  /** The reason of an attempt that is cut now: it takes the outcome of its phase. */
+  cut(message: string): Reason.Reason {
+    if (this.pending !== undefined) return { ...this.pending, message: `${this.pending.message}; ${message}` }
+    return Reason.make("Timeout", {
+      message,
+      outcome: this.phase === "sent" || this.phase === "answered" ? "Unknown" : "NotSent"
+    })
+  }
+
+  fail(reason: Reason.Reason, stopped: Stopped, now: number): CallFailure {
+    return withoutStack(
+      () =>
+        new CallFailure({
+          integration: this.integration,
+          operation: this.operation,
+          repeat: this.repeat,
+          reason,
+          outcome: this.attempts.length === 0 ? reason.outcome : this.outcome(),
+          attempts: this.attempts.slice(),
+          elapsed: Duration.millis(now - this.startedAt),
+          retryAfter: reason.retryAfter,
+          correlationId: this.correlationId,
+          key: this.key,
+          stopped
+        })
+    )
+  }
+}

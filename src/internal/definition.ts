@@ -1,0 +1,50 @@
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { CallFailure } from "../CallFailure.ts"
+import type { Decision as ExhaustionDecision } from "../Exhaustion.ts"
+import type { Repeat, Strategy } from "../Idempotency.ts"
+import type { PolicyError } from "../PolicyError.ts"
+import type { Reason } from "../Reason.ts"
+import type { CallRecord } from "./call.ts"
+import type * as P from "./policy.ts"
+
+/** One input, validated and encoded, ready to be sent any number of times. */
+export interface Prepared {
+  /** Puts the key where the provider reads it. */
+  readonly place: (key: string) => Reason | undefined
+  /** Sends once, reads the answer to its end, and decodes it. */
+  readonly send: (call: CallRecord) => Effect.Effect<unknown, Reason>
+}
+
+/** How one operation reaches its provider, with every service it needs resolved. */
+export interface Transport {
+  readonly prepare: (input: unknown) => Effect.Effect<Prepared, Reason>
+}
+
+/** What spans, metrics and plans say about the way to the provider. */
+export interface About {
+  readonly transport: "http" | "effect" | "promise"
+  /** Name of the span of an attempt. */
+  readonly attemptName: string
+  readonly http: { readonly method: string; readonly template: string } | undefined
+}
+
+/** Where a transport is opened: once, when the integration's layer is built. */
+export interface OpenSite {
+  readonly integration: string
+  readonly operation: string
+}
+
+/** What an operation says of itself, as data. */
+export interface Definition {
+  readonly name: string
+  readonly repeat: Repeat
+  readonly strategy: Strategy
+  readonly policy: P.Any | undefined
+  readonly exhausted: { readonly decision: ExhaustionDecision } | undefined
+  readonly orElse: ((failure: CallFailure) => unknown) | undefined
+  readonly translate: Readonly<Record<string, (error: never) => unknown>> | undefined
+  readonly about: About
+  readonly problems: ReadonlyArray<string>
+  readonly open: (site: OpenSite) => Effect.Effect<Transport, PolicyError, Scope.Scope>
+}

@@ -1,0 +1,88 @@
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { Call } from "../Call.ts"
+import { describeIssue } from "../PolicyDecode.ts"
+import * as Reason from "../Reason.ts"
+import type { CallRecord } from "./call.ts"
+import { servicesOf, withServices } from "./context.ts"
+import type { OpenSite, Prepared, Transport } from "./definition.ts"
+import { nowOf } from "./timer.ts"
+
+interface Options {
+  readonly input: Schema.Constraint | undefined
+  readonly success: Schema.Constraint | undefined
+  readonly send: ((input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>) | undefined
+  readonly call: ((input: unknown, call: Call & { readonly signal: AbortSignal }) => PromiseLike<unknown>) | undefined
+  readonly classify: ((error: unknown) => Reason.Verdict | undefined) | undefined
+}
+
+type Codec = Schema.Codec<unknown, unknown>
+
+/** Opens the way to a provider through an effect or a promise. */
+export const openEffect = (options: Options) => {
+  const validate = options.input === undefined ? undefined : Schema.encodeUnknownEffect(options.input as Codec)
+  const decode = options.success === undefined ? undefined : Schema.decodeUnknownEffect(options.success as Codec)
+
+  const reasonFor = (error: unknown): Reason.Reason => {
+    const verdict = options.classify?.(error)
+    return verdict === undefined
+      ? Reason.make("Failed", { message: nameOf(error), error, cause: error })
+      : Reason.make(verdict.reason, { message: nameOf(error), ...verdict, error, cause: error })
+  }
+
+  const open = (_site: OpenSite): Effect.Effect<Transport> =>
+    Effect.map(Effect.context<never>(), (built): Transport => {
+      const services = servicesOf(built)
+      const raw = (input: unknown, call: CallRecord): Effect.Effect<unknown, Reason.Reason> => {
+        if (options.call !== undefined) {
+          const invoke = options.call
+          return Effect.tryPromise({
+            try: (signal) => {
+              const sending = Object.assign(Object.create(call), { signal })
+              return invoke(input, sending) as Promise<unknown>
+            },
+            catch: reasonFor
+          })
+        }
+        return Effect.mapError(
+          Effect.suspend(() => options.send!(input, call) as Effect.Effect<unknown, unknown>),
+          reasonFor
+        )
+      }
+      const prepared = (input: unknown): Prepared => ({
+        place: () => undefined,
+        send: (call) =>
+          Effect.withFiber((fiber) => {
+            call.sent(nowOf(fiber))
+            const sent = Effect.provideContext(raw(input, call), withServices(fiber.context, services))
+            if (decode === undefined) return sent
+            return Effect.flatMap(sent, (value) => {
+              call.phase = "answered"
+              return Effect.mapError(
+                decode(value) as Effect.Effect<unknown, Schema.SchemaError>,
+                (error) => Reason.make("InvalidResponse", { message: describeIssue(error) })
+              )
+            })
+          })
+      })
+      return {
+        prepare: (input) =>
+          validate === undefined
+            ? Effect.succeed(prepared(input))
+            : Effect.mapBoth(validate(input) as Effect.Effect<unknown, Schema.SchemaError>, {
+                onFailure: (error) => Reason.make("InvalidInput", { message: describeIssue(error) }),
+                onSuccess: () => prepared(input)
+              })
+      }
+    })
+  return open
+}
+
+/** What kind of error it was, without its text: that may hold what must not be logged. */
+const nameOf = (error: unknown): string => {
+  if (typeof error === "object" && error !== null) {
+    if ("_tag" in error && typeof error._tag === "string") return `failed with ${error._tag}`
+    if (error instanceof Error) return `failed with ${error.name}`
+  }
+  return `failed with a ${typeof error}`
+}

@@ -1,0 +1,123 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
+import type { CallFailure } from "../CallFailure.ts"
+import type * as Reason from "../Reason.ts"
+import * as Telemetry from "../Telemetry.ts"
+import type { CallRecord } from "./call.ts"
+import { withoutStack } from "./stack.ts"
+
+const names = Telemetry.names
+
+/** The value of `error.type` for a reason: a status if one was read and is at fault, else a word of a closed list. */
+export const errorType = (reason: Reason.Reason): string => {
+  switch (reason._tag) {
+    case "InvalidResponse":
+      return "decode"
+    case "Timeout":
+      return "timeout"
+    case "CircuitOpen":
+      return "circuit_open"
+    case "BulkheadFull":
+      return "bulkhead_full"
+    case "RateLimited":
+      return "rate_limited"
+    case "InvalidInput":
+      return "invalid_input"
+    case "Unreachable":
+    case "Disconnected":
+    case "BodyLost":
+      return "transport"
+    case "DeadlineExceeded":
+    case "KeyExpired":
+    case "BudgetSpent":
+    case "Draining":
+      return "not_started"
+  }
+  return reason.status === undefined ? "_OTHER" : String(reason.status)
+}
+
+export const callOutcome = (call: CallRecord, failure: CallFailure | undefined): Telemetry.CallOutcome => {
+  if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.length > 1 ? "ok_after_retry" : "ok"
+  switch (failure.reason._tag) {
+    case "CircuitOpen":
+      return "rejected_breaker"
+    case "RateLimited":
+      return "rejected_ratelimit"
+    case "BulkheadFull":
+      return "rejected_bulkhead"
+    case "Timeout":
+    case "DeadlineExceeded":
+      return "timeout"
+    case "InvalidResponse":
+      return "decode_failed"
+  }
+  return failure.reason.transient ? "exhausted" : "failed"
+}
+
+/** What a span's exit may show: a tag and a message, never a cause that holds a request or an answer. */
+export const spanExit = (tag: string, message: string): Exit.Exit<never, Error> =>
+  Exit.fail(
+    withoutStack(() => {
+      const error = new Error(message)
+      error.name = tag
+      return error
+    })
+  )
+
+/** Calls every observer; one that throws is ignored. */
+export const notify = (
+  observers: ReadonlyArray<(event: Telemetry.CallObserved) => void>,
+  event: Telemetry.CallObserved
+): Effect.Effect<void> =>
+  Effect.forEach(
+    observers,
+    (observe) =>
+      Effect.catchCause(
+        Effect.sync(() => observe(event)),
+        (cause) => Effect.logDebug("an observer of breakwater failed and was ignored", cause)
+      ),
+    { discard: true }
+  )
+
+/** The one log line of a call. */
+export const log = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  event: Telemetry.CallObserved,
+  failure: CallFailure | undefined
+): Effect.Effect<void> => {
+  const levels = fiber.getRef(Telemetry.LogLevels)
+  const good =
+    event.callOutcome === "ok" || event.callOutcome === "ok_after_retry" || event.callOutcome === "cancelled"
+  const level = good ? levels.ok : levels.failed
+  if (level === undefined || isBelow(level, fiber.getRef(References.MinimumLogLevel))) return Effect.void
+  const attempts = event.attempts.length
+  const line = Effect.logWithLevel(level as never)(
+    `${event.integration} ${event.operation} ${event.callOutcome}` + (failure === undefined ? "" : ` ${failure.reason._tag}`)
+  )
+  return Effect.annotateLogs(line, {
+    integration: event.integration,
+    operation: event.operation,
+    outcome: event.callOutcome,
+    effect: event.outcome,
+    attempts,
+    latency_ms: Math.round(event.latency * 10) / 10,
+    ...(event.retryDelay > 0 ? { retry_delay_ms: Math.round(event.retryDelay) } : {}),
+    ...(event.queueWait > 0 ? { queue_wait_ms: Math.round(event.queueWait) } : {}),
+    correlation_id: event.correlationId,
+    ...(event.traceId === undefined ? {} : { trace_id: event.traceId }),
+    ...(event.key === undefined ? {} : { idempotency_key: event.key }),
+    ...(event.requestId === undefined ? {} : { provider_request_id: event.requestId }),
+    ...(failure === undefined ? {} : { error_type: event.errorType, reason: failure.reason.message, stopped: failure.stopped })
+  })
+}
+
+const levels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"]
+const isBelow = (level: string, minimum: string) => levels.indexOf(level) < levels.indexOf(minimum)
+
+export const callAttributes = (call: CallRecord): Record<string, unknown> => ({
+  [names.integration]: call.integration,
+  [names.operation]: call.operation,
+  [names.peer]: call.integration
+})

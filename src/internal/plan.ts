@@ -1,0 +1,152 @@
+import type { CallFailure } from "../CallFailure.ts"
+import type { Limits } from "../Call.ts"
+import type { Decision } from "../Exhaustion.ts"
+import * as Exhaustion from "../Exhaustion.ts"
+import * as Idempotency from "../Idempotency.ts"
+import type { Definition } from "./definition.ts"
+import { check, format } from "./duration.ts"
+import { order, rank } from "./order.ts"
+import type * as P from "./policy.ts"
+import { margin } from "./boundary.ts"
+
+/** What an integration gives to the operations that leave a decision open. */
+export interface Defaults {
+  readonly policy?: P.Any
+  readonly shared?: P.Any
+  readonly exhausted?: { readonly decision: Decision }
+  readonly orElse?: (failure: CallFailure) => unknown
+}
+
+/** An operation with every decision made and its layers in order. */
+export interface Stack {
+  readonly layers: ReadonlyArray<P.Layer>
+  readonly limits: Limits
+  readonly lifetime: number
+  readonly decision: Decision
+  readonly orElse: (failure: CallFailure) => unknown
+  readonly problems: ReadonlyArray<string>
+}
+
+const isStateful = (layer: P.Layer) => layer.slot === "circuitBreaker" || layer.slot === "bulkhead"
+
+const longest = 600_000
+
+/** Puts the layers of an operation and of its integration into the one order. The last of a built-in slot stands. */
+export const stackOf = (definition: Definition, defaults: Defaults, override: P.Any | undefined): Stack => {
+  const own = override ?? definition.policy ?? defaults.policy
+  const all = [...(own?.layers ?? []), ...(defaults.shared?.layers ?? [])]
+  const unique = new Map<string, P.Layer>()
+  const layers: Array<P.Layer> = []
+  for (const layer of all) {
+    if (layer.slot === "call" || layer.slot === "attempt") layers.push(layer)
+    // A breaker or a bulkhead of the operation stands beside the integration's. Under one name they must be one: the
+    // second build of a name with other options is a PolicyError.
+    else unique.set(isStateful(layer) ? `${layer.slot} ${layer.name} ${layer.describe}` : layer.slot, layer)
+  }
+  layers.push(...unique.values())
+  layers.sort((a, b) => rank(a.slot) - rank(b.slot))
+  const limits = Object.assign(
+    { attemptTimeout: undefined, totalDeadline: undefined, maxAttempts: 1 },
+    ...layers.map((layer) => layer.limits)
+  ) as Limits
+  const strategy = definition.strategy
+  const lifetime =
+    strategy._tag === "Keyed" && strategy.lifetime !== "forever" ? check("the key's lifetime", strategy.lifetime) : undefined
+  const settle = strategy._tag === "Reconcilable" ? check("settle", strategy.settle) : undefined
+  const problems = [
+    ...definition.problems,
+    ...layers.flatMap((layer) => layer.problems),
+    ...[lifetime?.problem, settle?.problem].filter((problem) => problem !== undefined)
+  ]
+  const { attemptTimeout, totalDeadline } = limits
+  for (const [name, value] of [
+    ["attempt timeout", attemptTimeout],
+    ["total deadline", totalDeadline]
+  ] as const) {
+    if (value === undefined) problems.push(`the policy has no ${name}`)
+  }
+  if (!layers.some((layer) => layer.slot === "retry")) problems.push("the policy does not decide about retries")
+  if (problems.length === 0 && attemptTimeout !== undefined && totalDeadline !== undefined) {
+    if (attemptTimeout > totalDeadline) {
+      problems.push(
+        `the attempt timeout of ${format(attemptTimeout)} is longer than the total deadline of ${format(totalDeadline)}`
+      )
+    }
+    if (totalDeadline > longest && !layers.some((layer) => layer.longRunning)) {
+      problems.push(
+        `the total deadline of ${format(totalDeadline)} is longer than ${format(longest)}: give totalDeadline a longRunning reason`
+      )
+    }
+    if (lifetime !== undefined && attemptTimeout + margin(lifetime.millis) > lifetime.millis) {
+      problems.push(
+        `the attempt timeout of ${format(attemptTimeout)} does not fit into the key's lifetime of ${format(lifetime.millis)}`
+      )
+    }
+    if (settle !== undefined && limits.maxAttempts > 1 && settle.millis >= totalDeadline) {
+      problems.push(
+        `settle of ${format(settle.millis)} is not shorter than the total deadline of ${format(totalDeadline)}: nothing could be repeated`
+      )
+    }
+  }
+  return {
+    layers,
+    limits,
+    lifetime: lifetime?.millis ?? Infinity,
+    decision: (definition.exhausted ?? defaults.exhausted)?.decision ?? { _tag: "Fail" },
+    orElse: definition.orElse ?? defaults.orElse ?? ((failure) => failure),
+    problems
+  }
+}
+
+/**
+ * What will happen to one operation's calls.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OperationPlan {
+  readonly operation: string
+  readonly via: string
+  readonly repeat: Idempotency.Repeat
+  readonly key: string
+  /** Outermost first, the fixed layers included. */
+  readonly layers: ReadonlyArray<{ readonly slot: string; readonly describe: string }>
+  readonly worstCaseAttempts: number
+  /** Milliseconds, the limit of a fallback included. */
+  readonly worstCaseTime: number
+  readonly exhausted: string
+}
+
+const fixed = new Set<string>(["observe", "translate", "exhausted", "prepare", "attemptSpan", "send", "decode"])
+
+export const planOf = (name: string, definition: Definition, stack: Stack): OperationPlan => {
+  const http = definition.about.http
+  return {
+    operation: name,
+    via: http === undefined ? definition.about.transport : `${http.method} ${http.template}`,
+    repeat: definition.repeat,
+    key: Idempotency.describe(definition),
+    layers: order.flatMap(([slot, why]) => [
+      ...(fixed.has(slot) || (slot === "auth" && http !== undefined) ? [{ slot, describe: why }] : []),
+      ...stack.layers
+        .filter((layer) => layer.slot === slot)
+        .map((layer) => ({ slot: layer.name === slot ? slot : `${slot} ${layer.name}`, describe: layer.describe }))
+    ]),
+    worstCaseAttempts: stack.limits.maxAttempts,
+    worstCaseTime: (stack.limits.totalDeadline ?? Infinity) + (stack.decision._tag === "Fallback" ? 1_000 : 0),
+    exhausted: Exhaustion.describe({ decision: stack.decision })
+  }
+}
+
+export const formatPlan = (integration: string, operations: ReadonlyArray<OperationPlan>): string =>
+  [
+    integration,
+    ...operations.flatMap((operation) => [
+      `  ${operation.operation}  ${operation.via}  ${operation.repeat}`,
+      `    at worst   ${operation.worstCaseAttempts} ${operation.worstCaseAttempts === 1 ? "attempt" : "attempts"}, ${format(operation.worstCaseTime)}`,
+      `    repeats    ${operation.key}`,
+      `    exhausted  ${operation.exhausted}`,
+      "    layers, outermost first",
+      ...operation.layers.map((layer) => `      ${layer.slot.padEnd(16)} ${layer.describe}`)
+    ])
+  ].join("\n")

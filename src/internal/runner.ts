@@ -1,0 +1,286 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { AttemptStep, CallStep, Site } from "../Call.ts"
+import { type CallFailure, isCallFailure } from "../CallFailure.ts"
+import type { Decision } from "../Exhaustion.ts"
+import { isIdempotencyKey, toText, toUuid } from "../IdempotencyKey.ts"
+import * as Outcome from "../Outcome.ts"
+import { PolicyError } from "../PolicyError.ts"
+import { applyCase } from "../PolicyTranslate.ts"
+import * as Reason from "../Reason.ts"
+import * as Telemetry from "../Telemetry.ts"
+import { attemptSpan } from "./attemptSpan.ts"
+import { boundary } from "./boundary.ts"
+import { CallRecord } from "./call.ts"
+import { servicesOf, withServices } from "./context.ts"
+import type { Definition, Prepared } from "./definition.ts"
+import type { Drain } from "./drain.ts"
+import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
+import { type Stack } from "./plan.ts"
+import { setCallSite } from "./stack.ts"
+import { cutAfter, nowOf } from "./timer.ts"
+
+/** The limit of a fallback, past which the call's own failure stands. */
+const fallbackLimit = 1_000
+
+/** What one client method runs. */
+export type Method = (input: unknown, site: Error) => Effect.Effect<unknown, unknown>
+
+let calls = 0
+
+/** Compiles one operation: every policy is built, and the steps are folded, once. */
+export const compile = (
+  definition: Definition,
+  stack: Stack,
+  site: Site,
+  drain: Drain,
+  observers: ReadonlyArray<(event: Telemetry.CallObserved) => void>
+): Effect.Effect<Method, PolicyError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* definition.open({ integration: site.integration, operation: site.operation })
+    const services = servicesOf(yield* Effect.context<never>())
+    const metrics = Telemetry.makeMetrics({
+      integration: site.integration,
+      operation: site.operation,
+      http: definition.about.http === undefined ? undefined : { method: definition.about.http.method, server: undefined, port: undefined }
+    })
+
+    // From the inside out.
+    let attempt: AttemptStep = (call) => (call as CallRecord).prepared!.send(call as CallRecord)
+    let wrapped: CallStep | undefined
+    for (const layer of [...stack.layers].reverse()) {
+      if (layer.level === "attempt") {
+        const transform = yield* layer.build(site)
+        attempt = transform(attempt)
+        // The span goes around the attempt's own timeout, and inside everything that waits.
+        if (layer.slot === "attemptTimeout") attempt = attemptSpan(definition.about, metrics, attempt) as AttemptStep
+      } else {
+        wrapped ??= boundary(site, attempt) as CallStep
+        if (layer.slot === "totalDeadline") wrapped = prepareWith(definition, transport.prepare, wrapped)
+        const transform = yield* layer.build(site)
+        wrapped = transform(wrapped)
+      }
+    }
+    const run = exhaust(stack.decision, services, wrapped!)
+    const orElse = stack.orElse
+    const name = `${site.integration} ${site.operation}`
+
+    return (input, callSite) =>
+      Effect.withFiber<unknown, unknown>((fiber) => {
+        const startedAt = nowOf(fiber)
+        const id = `${startedAt.toString(36)}-${(++calls).toString(36)}`
+        const call = new CallRecord({
+          id,
+          integration: site.integration,
+          operation: site.operation,
+          repeat: site.repeat,
+          input,
+          startedAt,
+          correlationId: fiber.getRef(Telemetry.CorrelationId) ?? id
+        })
+        return Effect.flatMap(
+          Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call) }),
+          (span) => {
+            const traceId = span.traceId === "noop" ? undefined : span.traceId
+            if (fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined) call.correlationId = traceId
+            metrics.active(1, fiber.context)
+            const ticket = drain.enter(call, fiber)
+            const body =
+              ticket === undefined
+                ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
+                : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
+            return Effect.matchCauseEffect(
+              Effect.onExit(body, (exit) => {
+                ticket?.leave()
+                metrics.active(-1, fiber.context)
+                const failure = failureOf(exit, call, fiber)
+                const event = observe(call, failure, exit, traceId, nowOf(fiber))
+                metrics.update(event, fiber.context)
+                span.attribute(Telemetry.names.outcome, event.callOutcome)
+                span.attribute(Telemetry.names.effect, event.outcome)
+                span.attribute(Telemetry.names.attempts, event.attempts.length)
+                span.attribute(Telemetry.names.correlationId, event.correlationId)
+                if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
+                if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
+                if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
+                if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
+                span.end(
+                  fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
+                  Exit.isSuccess(exit)
+                    ? Exit.void
+                    : failure === undefined
+                      ? Exit.failCause(exit.cause as Cause.Cause<never>)
+                      : spanExit(failure.reason._tag, failure.reason.message)
+                )
+                const own = fiber.getRef(Telemetry.Observers)
+                const all =
+                  own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
+                const written = log(fiber, event, failure)
+                return all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+              }),
+              {
+                onSuccess: Effect.succeed,
+                onFailure: (cause) => {
+                  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+                  const failure = failureOf(Exit.failCause(cause), call, fiber)!
+                  setCallSite(failure, callSite)
+                  const translated = applyCase(definition.translate, failure.reason.error)
+                  return Effect.fail(translated !== undefined ? translated : orElse(failure))
+                }
+              }
+            )
+          }
+        )
+      })
+  })
+
+/** The failure behind an exit. A defect of a custom layer becomes one, so that none escapes. */
+const failureOf = (
+  exit: Exit.Exit<unknown, CallFailure>,
+  call: CallRecord,
+  fiber: Fiber.Fiber<unknown, unknown>
+): CallFailure | undefined => {
+  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
+  for (const reason of exit.cause.reasons) {
+    if (Cause.isFailReason(reason) && isCallFailure(reason.error)) return reason.error
+  }
+  const defect = Cause.squash(exit.cause)
+  const outcome = call.attempts.length === 0 ? "NotSent" : call.outcome()
+  return call.fail(
+    Reason.make("Failed", { message: "a layer of the policy died", cause: defect, outcome }),
+    "not transient",
+    nowOf(fiber)
+  )
+}
+
+const observe = (
+  call: CallRecord,
+  failure: CallFailure | undefined,
+  exit: Exit.Exit<unknown, unknown>,
+  traceId: string | undefined,
+  now: number
+): Telemetry.CallObserved => ({
+  integration: call.integration,
+  operation: call.operation,
+  callOutcome: Exit.isFailure(exit) && failure === undefined ? "cancelled" : callOutcome(call, failure),
+  outcome: failure === undefined ? (Exit.isSuccess(exit) && !call.fellBack ? "Applied" : call.outcome()) : failure.outcome,
+  errorType: failure === undefined ? undefined : errorType(failure.reason),
+  attempts: call.attempts,
+  startedAt: call.startedAt,
+  latency: now - call.startedAt,
+  retryDelay: call.waited,
+  queueWait: call.totalQueued,
+  correlationId: call.correlationId,
+  traceId,
+  key: call.key,
+  requestId: call.attempts.at(-1)?.requestId
+})
+
+/** Validates, derives the key and encodes, once per call. */
+const prepareWith = (
+  definition: Definition,
+  prepare: (input: unknown) => Effect.Effect<Prepared, Reason.Reason>,
+  step: CallStep
+): CallStep => {
+  const strategy = definition.strategy
+  const keyed = strategy._tag === "Keyed" ? strategy : undefined
+  return (call) =>
+    Effect.matchCauseEffect(
+      Effect.flatMap(prepare(call.input), (prepared) => {
+        const record = call as CallRecord
+        record.prepared = prepared
+        if (keyed === undefined) return Effect.void
+        const key = keyed.derive(call.input as never)
+        if (!isIdempotencyKey(key)) return Effect.fail(invalid("`derive` returned no IdempotencyKey"))
+        const text = keyed.placement.format === "uuid" ? toUuid(key) : toText(key)
+        const problem = checkKey(text, keyed.placement.maxLength)
+        if (problem !== undefined) return Effect.fail(invalid(problem))
+        record.key = text
+        if (keyed.issuedAt !== undefined) record.firstSentAt = keyed.issuedAt(call.input as never)
+        const refused = prepared.place(text)
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      }),
+      {
+        onSuccess: () => step(call),
+        onFailure: (cause) => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          const reason = cause.reasons.find(Cause.isFailReason)?.error
+          return Effect.withFiber((fiber) =>
+            Effect.fail(
+              (call as CallRecord).fail(
+                reason ?? invalid("preparing it threw", Cause.squash(cause)),
+                "not transient",
+                nowOf(fiber)
+              )
+            )
+          )
+        }
+      }
+    )
+}
+
+const invalid = (message: string, cause?: unknown) => Reason.make("InvalidInput", { message, cause })
+
+const checkKey = (text: string, maxLength: number): string | undefined =>
+  text.length === 0
+    ? "the idempotency key is empty"
+    : text.length > maxLength
+      ? `the idempotency key has ${text.length} characters, the provider takes ${maxLength}`
+      : /^[\x21-\x7e]+$/.test(text)
+        ? undefined
+        : "the idempotency key has characters other than visible ASCII"
+
+/** The decision for failures that the policy would have retried. */
+const exhaust = (decision: Decision, services: ReadonlyMap<string, unknown>, step: CallStep): CallStep => {
+  if (decision._tag === "Fail") return step
+  const { f, unlessItHappened } = decision
+  return (call) =>
+    Effect.catch(step(call), (failure) => {
+      const reason = failure.reason
+      if (!reason.transient || reason._tag === "Declared") return Effect.fail(failure)
+      const safe = call.repeat === "Safe" || Outcome.didNotHappen(failure.outcome)
+      if ((unlessItHappened || call.repeat !== "Safe") && !safe) return Effect.fail(failure)
+      return Effect.withFiber((fiber) =>
+        Effect.catchCause(
+          Effect.map(
+            cutAfter(
+              Effect.provideContext(
+                Effect.suspend(() => f(call.input as never, failure as never) as Effect.Effect<unknown>),
+                withServices(fiber.context, services)
+              ) as Effect.Effect<unknown, CallFailure>,
+              fallbackLimit,
+              () => Effect.fail(failure)
+            ),
+            (value) => {
+              ;(call as CallRecord).fellBack = true
+              return value
+            }
+          ),
+          (cause) =>
+            Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : Effect.fail(failure)
+        )
+      )
+    })
+}
+
+/** What a `reconcilable` operation needs of its site. */
+export const reconcileOf = (definition: Definition, services: ReadonlyMap<string, unknown>): Site["reconcile"] => {
+  const strategy = definition.strategy
+  if (strategy._tag !== "Reconcilable") return undefined
+  return {
+    settle: Duration.fromInputUnsafe(strategy.settle),
+    find: (input) =>
+      Effect.withFiber((fiber) =>
+        Effect.provideContext(
+          Effect.suspend(() => strategy.find(input as never) as Effect.Effect<Option.Option<unknown>, unknown>),
+          withServices(fiber.context, services)
+        )
+      )
+  }
+}

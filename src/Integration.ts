@@ -29,16 +29,28 @@ export type { OperationPlan } from "./internal/plan.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Defaults<Pol = unknown, X = unknown, L = unknown> {
+export interface Defaults {
   /** The call-shaped layers. An operation with a policy of its own does without these. */
-  readonly policy?: Pol & P.Any & Operation.PolicyFits<Pol, "Safe">
+  readonly policy?: P.Any
   /** The stateful layers: one of each per integration. They stay whatever policy an operation has. */
   readonly shared?: P.Policy<never, "any">
-  readonly exhausted?: X & Exhaustion.Exhaustion<unknown, unknown, unknown, "any" | "safe">
-  readonly orElse?: L & ((failure: CallFailure) => unknown) & Operation.NoLeak<L>
+  /** What becomes of a call when its policy has done all it could. */
+  readonly exhausted?: Exhaustion.Exhaustion<unknown, unknown, unknown, "any" | "safe">
+  /** The application's error for every failure that is not declared. */
+  readonly orElse?: (failure: CallFailure) => unknown
 }
 
-type Given<D> = { readonly [K in keyof D as unknown extends D[K] ? never : K]: D[K] }
+type Get<D, K extends string> = D extends { readonly [P in K]: infer V } ? V : unknown
+
+/** What is wrong with an integration's defaults, decision by decision. */
+type Fitting<D> = {
+  readonly [K in keyof D]: K extends "policy"
+    ? Operation.PolicyFits<D[K], "Safe">
+    : K extends "orElse"
+      ? Operation.NoLeak<D[K]>
+      : unknown
+}
+
 type Open<O> = O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer _M, infer Left> ? Left : never
 type ModeOf<O> = O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer M, infer _O> ? M : never
 
@@ -50,10 +62,14 @@ interface Sentences {
 
 type NeedsOf<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer _R, infer N> ? N : never
 
-type Checked<O, Pol, X, L> = [Exclude<Open<O>, keyof Given<{ policy: Pol; exhausted: X; orElse: L }>>] extends [never]
-  ? ("exhausted" extends Open<O> ? Operation.ExhaustionFits<NeedsOf<X>, ModeOf<O>> : unknown) &
-      ("policy" extends Open<O> ? Operation.PolicyFits<Pol, ModeOf<O>> : unknown)
-  : Sentences[Exclude<Open<O>, keyof Given<{ policy: Pol; exhausted: X; orElse: L }>>]
+/** The first decision that is missing, so that the message is one sentence. */
+type First<Missing> = "policy" extends Missing ? "policy" : "exhausted" extends Missing ? "exhausted" : "orElse"
+
+/** `unknown` if every decision of an operation is made and fits, else the sentence that refuses it. */
+type Checked<O, D> = [Exclude<Open<O>, keyof D>] extends [never]
+  ? ("exhausted" extends Open<O> ? Operation.ExhaustionFits<NeedsOf<Get<D, "exhausted">>, ModeOf<O>> : unknown) &
+      ("policy" extends Open<O> ? Operation.PolicyFits<Get<D, "policy">, ModeOf<O>> : unknown)
+  : Sentences[First<Exclude<Open<O>, keyof D>>]
 
 type FallbackOf<X> = X extends Exhaustion.Exhaustion<never, infer A, infer _R, infer _N> ? A : never
 type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer R, infer _N> ? R : never
@@ -64,13 +80,13 @@ type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infe
  * @category models
  * @since 0.1.0
  */
-export type Client<Ops, X, L> = {
+export type Client<Ops, D> = {
   readonly [K in keyof Ops]: Ops[K] extends Operation.Operation<infer In, infer A, infer E, infer _R, infer _M, infer Left>
     ? (
         input: In
       ) => Effect.Effect<
-        A | ("exhausted" extends Left ? FallbackOf<X> : never),
-        E | ("orElse" extends Left ? Operation.OrElse<L> : never)
+        A | ("exhausted" extends Left ? FallbackOf<Get<D, "exhausted">> : never),
+        E | ("orElse" extends Left ? Operation.OrElse<Get<D, "orElse">> : never)
       >
     : never
 }
@@ -81,9 +97,9 @@ export type Client<Ops, X, L> = {
  * @category models
  * @since 0.1.0
  */
-export type Services<Ops, X> =
+export type Services<Ops, D> =
   | { [K in keyof Ops]: Ops[K] extends Operation.Operation<never, infer _A, infer _E, infer R, infer _M, infer _O> ? R : never }[keyof Ops]
-  | FallbackServices<X>
+  | FallbackServices<Get<D, "exhausted">>
 
 const DefinitionId = "~breakwater/Integration"
 
@@ -135,12 +151,12 @@ export interface Any {
  */
 export const Service =
   <Self>() =>
-  <const Id extends string, Ops extends Record<string, Operation.Any>, Pol = unknown, X = unknown, L = unknown>(
+  <const Id extends string, const D extends Defaults, const Ops extends Record<string, Operation.Any>>(
     id: Id,
-    defaults: Defaults<Pol, X, L>,
-    operations: { readonly [K in keyof Ops]: Ops[K] & Checked<Ops[K], Pol, X, L> }
-  ): ServiceClass<Self, Id, Client<Ops, X, L>, Services<Ops, X>> => {
-    const tag = Context.Service<Self, Client<Ops, X, L>>()(id)
+    defaults: D & Fitting<D>,
+    operations: { readonly [K in keyof Ops]: Ops[K] & Checked<Ops[K], D> }
+  ): ServiceClass<Self, Id, Client<Ops, D>, Services<Ops, D>> => {
+    const tag = Context.Service<Self, Client<Ops, D>>()(id)
     const runtime: Runtime = {
       id,
       defaults: defaults as AnyDefaults,
@@ -148,8 +164,8 @@ export const Service =
     }
     return Object.assign(tag, {
       [DefinitionId]: runtime,
-      layerMock(this: Context.Service<Self, Client<Ops, X, L>>, methods: Partial<Client<Ops, X, L>>) {
-        return Layer.succeed(this, mock(runtime, methods as Readonly<Record<string, unknown>>) as Client<Ops, X, L>)
+      layerMock(this: Context.Service<Self, Client<Ops, D>>, methods: Partial<Client<Ops, D>>) {
+        return Layer.succeed(this, mock(runtime, methods as Readonly<Record<string, unknown>>) as Client<Ops, D>)
       }
     }) as never
   }

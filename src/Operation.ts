@@ -176,7 +176,7 @@ export type Cases<D> = {
 export type Translated<C> = { [K in keyof C]: C[K] extends (...args: never) => infer X ? X : never }[keyof C]
 
 /**
- * What `orElse` returns.
+ * What `orElse` returns, `never` if it was not given.
  *
  * @category type-level
  * @since 0.1.0
@@ -189,10 +189,13 @@ export type OrElse<L> = L extends (...args: never) => infer X ? X : never
  * @category type-level
  * @since 0.1.0
  */
-export type OpenOf<Pol, X, L> =
+export type OpenOf<Pol, NX, L> =
   | (unknown extends Pol ? "policy" : never)
-  | (unknown extends X ? "exhausted" : never)
+  | ([NX] extends [never] ? "exhausted" : never)
   | (unknown extends L ? "orElse" : never)
+
+// Were this `unknown`, a function that returns `unknown` would be identical to it, and nothing would be inferred for `L`.
+type OrElseShape = (failure: CallFailure) => {} | null | undefined
 
 /**
  * The decisions of an operation: each may be left to the integration.
@@ -200,13 +203,13 @@ export type OpenOf<Pol, X, L> =
  * @category type-level
  * @since 0.1.0
  */
-export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, X, L> {
+export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, L> {
   /** The call-shaped layers. */
   readonly policy?: Pol & P.Any & PolicyFits<Pol, M>
   /** What becomes of the call when the policy has done all it could. */
-  readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & X & ExhaustionFits<NX, M>
+  readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & ExhaustionFits<NX, M>
   /** The application's error for every failure that is not declared. */
-  readonly orElse?: L & ((failure: CallFailure) => unknown) & NoLeak<L>
+  readonly orElse?: L & OrElseShape & NoLeak<L>
 }
 
 /**
@@ -285,7 +288,7 @@ export interface Sending extends Call {
  * @category models
  * @since 0.1.0
  */
-export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, Pol, X, L> = {
+export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, Pol, L> = {
   /** Validated before anything is sent. */
   readonly input?: I
   /** What the answer must look like. */
@@ -295,15 +298,15 @@ export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, 
   /** What an error of `send` means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
   readonly classify?: ((error: E0) => Reason.Verdict | undefined) | undefined
 } & Translation<E0, C> &
-  Decisions<InputOf<I>, A2, RX, NX, M, Pol, X, L>
+  Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 
-type Made<I, S, C, A2, R0, RX, M extends Idempotency.Repeat, Pol, X, L> = Operation<
+type Made<I, S, C, A2, R0, RX, NX, M extends Idempotency.Repeat, Pol, L> = Operation<
   InputOf<I>,
   SuccessOf<S> | A2,
   Translated<C> | OrElse<L>,
   R0 | RX,
   M,
-  OpenOf<Pol, X, L>
+  OpenOf<Pol, NX, L>
 >
 
 /**
@@ -320,14 +323,13 @@ export const query = <
   C = {},
   A2 = never,
   RX = never,
-  NX extends "any" | "safe" = "any",
+  NX extends "any" | "safe" = never,
   Pol = unknown,
-  X = unknown,
   L = unknown
 >(
   name: string,
-  options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, X, L>
-): Made<I, S, C, A2, R0, RX, "Safe", Pol, X, L> =>
+  options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, L>
+): Made<I, S, C, A2, R0, RX, NX, "Safe", Pol, L> =>
   fromDefinition(
     define(name, options as never, { repeat: "Safe", strategy: { _tag: "Safe", reason: "a query" } }, "effect")
   ) as never
@@ -352,17 +354,16 @@ export const mutation = <
   C = {},
   A2 = never,
   RX = never,
-  NX extends "any" | "safe" = "any",
+  NX extends "any" | "safe" = never,
   Pol = unknown,
-  X = unknown,
   L = unknown
 >(
   name: string,
   options: {
     /** How a repeat is made safe. */
     readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
-  } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, X, L>
-): Made<I, S, C, A2, R0 | RI, RX, M, Pol, X, L> =>
+  } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, L>
+): Made<I, S, C, A2, R0 | RI, RX, NX, M, Pol, L> =>
   fromDefinition(define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "effect")) as never
 
 /**
@@ -383,9 +384,8 @@ export const fromPromise = <
   I = undefined,
   A2 = never,
   RX = never,
-  NX extends "any" | "safe" = "any",
+  NX extends "any" | "safe" = never,
   Pol = unknown,
-  X = unknown,
   L = unknown
 >(
   name: string,
@@ -397,8 +397,8 @@ export const fromPromise = <
     readonly call: (input: InputOf<I>, call: Sending) => PromiseLike<unknown>
     /** What a rejection means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
     readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
-  } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, X, L>
-): Made<I, S, {}, A2, RI, RX, M, Pol, X, L> =>
+  } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
+): Made<I, S, {}, A2, RI, RX, NX, M, Pol, L> =>
   fromDefinition(define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")) as never
 
 const define = (

@@ -17,11 +17,18 @@ const names = Telemetry.names
 /** One CLIENT span per attempt. Retries stand under the call's span as siblings, with `http.request.resend_count`. */
 export const attemptSpan = (
   about: About,
+  server: { readonly address: string; readonly port: number } | undefined,
   metrics: Telemetry.OperationMetrics,
   step: AttemptStep
 ): ((call: CallRecord) => Effect.Effect<unknown, Reason.Reason>) => {
   const fixed: Record<string, unknown> =
-    about.http === undefined ? {} : { [names.method]: about.http.method, [names.template]: about.http.template }
+    about.http === undefined
+      ? {}
+      : {
+          [names.method]: about.http.method,
+          [names.template]: about.http.template,
+          ...(server === undefined ? {} : { [names.server]: server.address, [names.port]: server.port })
+        }
   return (call) =>
     Effect.flatMap(
       Effect.makeSpan(about.attemptName, {

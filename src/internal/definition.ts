@@ -18,6 +18,7 @@ export interface Prepared {
 
 /** How one operation reaches its provider, with every service it needs resolved. */
 export interface Transport {
+  readonly server?: { readonly address: string; readonly port: number }
   readonly prepare: (input: unknown) => Effect.Effect<Prepared, Reason>
 }
 

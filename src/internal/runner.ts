@@ -48,7 +48,10 @@ export const compile = (
     const metrics = Telemetry.makeMetrics({
       integration: site.integration,
       operation: site.operation,
-      http: definition.about.http === undefined ? undefined : { method: definition.about.http.method, server: undefined, port: undefined }
+      http:
+        definition.about.http === undefined
+          ? undefined
+          : { method: definition.about.http.method, server: transport.server?.address, port: transport.server?.port }
     })
 
     // From the inside out.
@@ -59,7 +62,7 @@ export const compile = (
         const transform = yield* layer.build(site)
         attempt = transform(attempt)
         // The span goes around the attempt's own timeout, and inside everything that waits.
-        if (layer.slot === "attemptTimeout") attempt = attemptSpan(definition.about, metrics, attempt) as AttemptStep
+        if (layer.slot === "attemptTimeout") attempt = attemptSpan(definition.about, transport.server, metrics, attempt) as AttemptStep
       } else {
         wrapped ??= boundary(site, attempt) as CallStep
         if (layer.slot === "totalDeadline") wrapped = prepareWith(definition, transport.prepare, wrapped)

@@ -1,0 +1,95 @@
+/** The harness's side of the provider process: one process, any number of runs, also at the same time. */
+import { Context, Effect, Layer, Schema, type Scope } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { FaultPlan } from "../faults.ts"
+import type { Audit, Command, CommandMessage, ProviderUrls, Replies, ReplyMessage } from "./protocol.ts"
+
+export class ProvidersError extends Schema.TaggedError<ProvidersError>()("ProvidersError", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `the provider process: ${this.problem}`
+  }
+}
+
+/** One run: three fresh servers whose state nobody else touches. Ends with its scope. */
+export interface ProviderRun {
+  readonly urls: ProviderUrls
+  /** Waits for executions that outlived their client; no sleep, the providers say when. */
+  readonly settled: Effect.Effect<void, ProvidersError>
+  readonly audit: Effect.Effect<Audit, ProvidersError>
+}
+
+export class Providers extends Context.Service<
+  Providers,
+  {
+    readonly start: (plan: FaultPlan) => Effect.Effect<ProviderRun, ProvidersError, Scope.Scope>
+  }
+>()("checkout/Providers") {
+  static readonly layer: Layer.Layer<Providers, ProvidersError> = Layer.effect(
+    Providers,
+    Effect.gen(function* () {
+      const { ask } = yield* Effect.acquireRelease(spawnProcess, ({ child }) => kill(child))
+      let runs = 0
+      const start = Effect.fnUntraced(function* (plan: FaultPlan) {
+        const run = ++runs
+        const urls = yield* Effect.acquireRelease(ask({ type: "start", run, plan }), () =>
+          // A process that is gone has no run left to stop.
+          Effect.ignore(ask({ type: "stop", run }))
+        )
+        return { urls, settled: Effect.asVoid(ask({ type: "settle", run })), audit: ask({ type: "audit", run }) }
+      })
+      return Providers.of({ start })
+    })
+  )
+}
+
+type Ask = <C extends Command>(command: C) => Effect.Effect<Replies[C["type"]], ProvidersError>
+
+const spawnProcess: Effect.Effect<{ readonly child: ChildProcess; readonly ask: Ask }, ProvidersError> =
+  Effect.callback((resume) => {
+    const child = spawn(process.execPath, [fileURLToPath(new URL("../providers.ts", import.meta.url))], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"]
+    })
+    const waiting = new Map<number, (reply: ReplyMessage) => void>()
+    let ended: string | undefined
+    const end = (problem: string) => {
+      ended ??= problem
+      for (const [id, settle] of waiting) settle({ id, error: problem })
+      waiting.clear()
+    }
+    child.on("message", (message: ReplyMessage) => {
+      waiting.get(message.id)?.(message)
+      waiting.delete(message.id)
+    })
+    child.on("exit", (code, signal) => end(`ended (${signal ?? `exit code ${code}`})`))
+    let ids = 0
+    const ask: Ask = (command) =>
+      Effect.callback((resume) => {
+        const fail = (problem: string) => resume(Effect.fail(new ProvidersError({ problem })))
+        if (ended !== undefined) return fail(ended)
+        const message: CommandMessage = { id: ++ids, command }
+        waiting.set(message.id, (reply) =>
+          "error" in reply ? fail(reply.error) : resume(Effect.succeed(reply.ok as Replies[(typeof command)["type"]]))
+        )
+        child.send(message, (error) => {
+          if (error === null) return
+          waiting.delete(message.id)
+          fail(ended ?? error.message)
+        })
+        return Effect.sync(() => waiting.delete(message.id))
+      })
+    child.once("error", (error) => {
+      end(error.message)
+      resume(Effect.fail(new ProvidersError({ problem: `did not start: ${error.message}` })))
+    })
+    child.once("spawn", () => resume(Effect.succeed({ child, ask })))
+  })
+
+const kill = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill("SIGKILL")
+  })

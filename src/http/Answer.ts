@@ -1,0 +1,143 @@
+/**
+ * Reading an HTTP answer: what a status, a broken connection or a problem document says about whether it happened. The
+ * HTTP half of the outcome table.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as DateTime from "effect/DateTime"
+import type { Outcome } from "../Outcome.ts"
+import * as Reason from "../Reason.ts"
+
+/**
+ * The types of the problem documents that breakwater's receiver answers with, and that its client recognises.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const problems = {
+  inProgress: "urn:breakwater:problem:in-progress",
+  keyReused: "urn:breakwater:problem:key-reused",
+  outcomeUnknown: "urn:breakwater:problem:outcome-unknown",
+  responseNotStored: "urn:breakwater:problem:response-not-stored",
+  notProcessed: "urn:breakwater:problem:not-processed"
+} as const
+
+/** Whether and when an answer asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3). */
+export const retryAfter = (value: string | undefined, now: number): Duration.Duration | undefined => {
+  if (value === undefined) return undefined
+  const text = value.trim()
+  if (/^\d+(\.\d+)?$/.test(text)) return Duration.seconds(Number(text))
+  const date = /^[A-Za-z]{3},/.test(text) ? Option.getOrUndefined(DateTime.make(text)) : undefined
+  return date === undefined ? undefined : Duration.millis(Math.max(0, DateTime.toEpochMillis(date) - now))
+}
+
+/**
+ * What a status says before the body is read. `declared` answers are read the same way: the outcome follows the status,
+ * the reason says what could be read.
+ */
+export const ofStatus = (
+  status: number,
+  mutation: boolean,
+  details: Pick<Reason.Details, "retryAfter" | "requestId" | "replayed">
+): Reason.Reason => {
+  const answered = (message: string, more?: Reason.Details): Reason.Details => ({ ...details, status, message, ...more })
+  if (status >= 200 && status < 300) {
+    return Reason.make("BodyLost", answered(`status ${status}, but its body was lost`, { outcome: afterSuccess(status) }))
+  }
+  switch (status) {
+    case 408:
+      return Reason.make("Unavailable", answered("status 408: the provider gave up waiting for the request"))
+    case 409:
+      return Reason.make("Rejected", answered("status 409: a conflict", { outcome: "Unknown" }))
+    case 421:
+    case 425:
+      return Reason.make("NotProcessed", answered(`status ${status}: not processed`))
+    case 429:
+      return Reason.make("Throttled", answered("status 429: too many requests"))
+    case 501:
+    case 505:
+      return Reason.make(
+        "Rejected",
+        answered(`status ${status}: not supported by the provider`, { outcome: "Unknown", health: "failure" })
+      )
+  }
+  if (status >= 500) return Reason.make("Unavailable", answered(`status ${status}`))
+  if (status >= 400) return Reason.make("Rejected", answered(`status ${status}`))
+  const redirected: Outcome = mutation && status === 303 ? "Applied" : status === 307 || status === 308 ? "Refused" : "Unknown"
+  return Reason.make("Rejected", answered(`status ${status}: a redirect that was not followed`, { outcome: redirected }))
+}
+
+/** 202 promises to try, so nothing is known to have happened. */
+export const afterSuccess = (status: number): Outcome => (status === 202 ? "Unknown" : "Applied")
+
+/** Statuses that say nothing about an earlier attempt with the same key: they are not stored under it. */
+const silent: ReadonlySet<number> = new Set([401, 403, 404, 408, 409, 421, 425, 429])
+
+/** Whether a declared error settles what earlier attempts with the same key did. */
+export const resolves = (status: number): boolean => status >= 400 && status < 500 && !silent.has(status)
+
+/** The reason that a problem document of breakwater's receiver gives, if it is one. */
+export const ofProblem = (type: unknown, details: Reason.Details): Reason.Reason | undefined => {
+  switch (type) {
+    case problems.inProgress:
+      return Reason.make("InProgress", details)
+    case problems.keyReused:
+      return Reason.make("KeyConflict", details)
+    case problems.outcomeUnknown:
+      return Reason.make("OutcomeHeld", details)
+    case problems.responseNotStored:
+      return Reason.make("ResponseNotStored", details)
+    case problems.notProcessed:
+      return Reason.make("NotProcessed", details)
+  }
+  return undefined
+}
+
+/** Codes that prove that no request reached the provider. Anything else may have. */
+const notSent: ReadonlySet<string> = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_REVOKED",
+  "CERT_UNTRUSTED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "NGHTTP2_REFUSED_STREAM",
+  "REFUSED_STREAM"
+])
+
+/** The codes of an error: its own, its causes', and those of each address that was tried. */
+const codesOf = (error: unknown, depth: number): ReadonlyArray<string> => {
+  if (typeof error !== "object" || error === null || depth > 5) return []
+  const { cause, code, errors, syscall } = error as {
+    readonly cause?: unknown
+    readonly code?: unknown
+    readonly errors?: unknown
+    readonly syscall?: unknown
+  }
+  const tried = Array.isArray(errors) ? errors.flatMap((e) => codesOf(e, depth + 1)) : []
+  if (tried.length > 0) return tried
+  // A timeout of `connect` itself happened before anything was sent; of a read or write it did not.
+  if (code === "ETIMEDOUT" && syscall === "connect") return ["UND_ERR_CONNECT_TIMEOUT"]
+  return typeof code === "string" ? [code] : codesOf(cause, depth + 1)
+}
+
+/** What a transport error means. Only positive evidence makes it `NotSent`. */
+export const ofTransport = (error: unknown): Reason.Reason => {
+  const codes = codesOf(error, 0)
+  return codes.length > 0 && codes.every((code) => notSent.has(code))
+    ? Reason.make("Unreachable", { message: `the provider could not be reached (${codes[0]})`, cause: error })
+    : Reason.make("Disconnected", {
+        message: codes.length > 0 ? `the connection was lost (${codes[0]})` : "the connection was lost",
+        cause: error
+      })
+}

@@ -1,0 +1,166 @@
+/**
+ * The layer of an integration over HTTP.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Integration from "../Integration.ts"
+import { PolicyError } from "../PolicyError.ts"
+import { type Classify, HttpTarget } from "./HttpTarget.ts"
+
+export { problems } from "./Answer.ts"
+export { type Classify, HttpTarget } from "./HttpTarget.ts"
+
+type Request = HttpClientRequest.HttpClientRequest
+
+/**
+ * Credentials. Read once from the configuration when the layer is built, or per attempt if they are an effect: tokens
+ * may be renewed during a backoff.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Auth {
+  readonly describe: string
+  readonly make: Effect.Effect<(request: Request) => Effect.Effect<Request, unknown>, Config.ConfigError>
+}
+
+/**
+ * A secret: a value, a `Config`, or an effect that is run for every attempt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Secret = Redacted.Redacted | Config.Config<Redacted.Redacted> | Effect.Effect<Redacted.Redacted, unknown>
+
+const secretOf = (secret: Secret): Effect.Effect<Effect.Effect<Redacted.Redacted, unknown>, Config.ConfigError> =>
+  Redacted.isRedacted(secret)
+    ? Effect.succeed(Effect.succeed(secret))
+    : Config.isConfig(secret)
+      ? Effect.map(secret as Config.Config<Redacted.Redacted>, Effect.succeed)
+      : Effect.succeed(secret as Effect.Effect<Redacted.Redacted, unknown>)
+
+const withSecret = (describe: string, secret: Secret, apply: (request: Request, secret: Redacted.Redacted) => Request): Auth => ({
+  describe,
+  make: Effect.map(secretOf(secret), (read) => (request) => Effect.map(read, (value) => apply(request, value)))
+})
+
+/**
+ * `Authorization: Bearer …`.
+ *
+ * @category auth
+ * @since 0.1.0
+ */
+export const bearer = (token: Secret): Auth => withSecret("bearer token", token, HttpClientRequest.bearerToken)
+
+/**
+ * `Authorization: Basic …`.
+ *
+ * @category auth
+ * @since 0.1.0
+ */
+export const basic = (user: string, password: Secret): Auth =>
+  withSecret("basic", password, (request, secret) => HttpClientRequest.basicAuth(request, user, secret))
+
+/**
+ * A key in a header of its own, such as `X-API-Key`.
+ *
+ * @category auth
+ * @since 0.1.0
+ */
+export const apiKey = (header: string, key: Secret): Auth =>
+  withSecret(`header ${header.toLowerCase()}`, key, (request, secret) =>
+    HttpClientRequest.setHeader(request, header, Redacted.value(secret))
+  )
+
+/**
+ * A key in the query. No span or log line of breakwater shows a query, but a provider's own logs do: prefer a header.
+ *
+ * @category auth
+ * @since 0.1.0
+ */
+export const queryKey = (name: string, key: Secret): Auth =>
+  withSecret(`query ${name}`, key, (request, secret) =>
+    HttpClientRequest.setUrlParam(request, name, Redacted.value(secret))
+  )
+
+/**
+ * Anything else, such as a signature over the request. Runs for every attempt.
+ *
+ * @category auth
+ * @since 0.1.0
+ */
+export const authWith = (
+  describe: string,
+  sign: (request: Request) => Effect.Effect<Request, unknown>
+): Auth => ({ describe, make: Effect.succeed(sign) })
+
+/**
+ * Options of `layer`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<Methods> extends Integration.LayerOptions<Methods> {
+  /** Where the provider is. */
+  readonly baseUrl: string | URL | Config.Config<string> | Config.Config<URL>
+  readonly auth?: Auth | undefined
+  /** What an answer means, where its status does not say it. An operation's own `classify` goes first. */
+  readonly classify?: Classify | undefined
+  /** A header that carries the correlation id to the provider. Default: none is sent. */
+  readonly correlationHeader?: string | undefined
+  /** Whether the provider is told the trace. Default: `"none"`, for third parties. */
+  readonly traceparent?: "none" | "w3c" | undefined
+  /** Headers of an answer that may hold the provider's id of the request, the first that is there counts. */
+  readonly requestIdHeaders?: ReadonlyArray<string> | undefined
+  /** The largest answer that is read, in bytes. Default: 5 MiB. */
+  readonly maxBodySize?: number | undefined
+  /** The header by which the provider marks an answer from its memory of a key. Default: `Idempotent-Replayed`. */
+  readonly replayHeader?: string | undefined
+}
+
+/**
+ * Builds an integration whose operations are HTTP endpoints. Call it once and keep it: two calls share nothing.
+ *
+ * **Details**
+ *
+ * It needs an `HttpClient`: `NodeHttpClient.layerUndici` of `@effect/platform-node`, or `FetchHttpClient.layer`. Don't
+ * give that client retries or timeouts of its own: they would multiply, out of sight of the deadline and the history.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Self, Id extends string, Methods, R>(
+  self: Integration.ServiceClass<Self, Id, Methods, R>,
+  options: Options<Methods>
+): Layer.Layer<Self, PolicyError | Config.ConfigError, Exclude<R, HttpTarget>> =>
+  Layer.provide(Integration.layer(self, options), Layer.effect(HttpTarget, target(Integration.nameOf(self), options)))
+
+const target = (integration: string, options: Omit<Options<unknown>, keyof Integration.LayerOptions<unknown>>) =>
+  Effect.gen(function* () {
+    const { baseUrl } = options
+    const given = Config.isConfig(baseUrl) ? yield* baseUrl as Config.Config<string | URL> : baseUrl
+    const url = String(given)
+    const limit = options.maxBodySize ?? 5 * 1024 * 1024
+    const problems = [
+      ...(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? [] : [`baseUrl is not an http or https URL: ${url}`]),
+      ...(Number.isInteger(limit) && limit > 0 ? [] : [`maxBodySize must be a positive integer of bytes, got ${limit}`])
+    ]
+    if (problems.length > 0) return yield* new PolicyError({ integration, operation: "(layer)", problems })
+    return HttpTarget.of({
+      baseUrl: url.replace(/\/$/, ""),
+      authorize: options.auth === undefined ? Effect.succeed : yield* options.auth.make,
+      classify: options.classify,
+      correlationHeader: options.correlationHeader?.toLowerCase(),
+      propagate: options.traceparent ?? "none",
+      requestIdHeaders: (options.requestIdHeaders ?? ["request-id", "x-request-id", "x-amzn-requestid"]).map((name) =>
+        name.toLowerCase()
+      ),
+      maxBodySize: limit,
+      replayHeader: (options.replayHeader ?? "idempotent-replayed").toLowerCase()
+    })
+  })

@@ -1,0 +1,248 @@
+/**
+ * Operations over any Effect `HttpApi`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as HttpApi from "effect/http-api/HttpApi"
+import type * as HttpApiClient from "effect/http-api/HttpApiClient"
+import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import type * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import type * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import type * as Exhaustion from "../Exhaustion.ts"
+import type * as Idempotency from "../Idempotency.ts"
+import type { Definition } from "../internal/definition.ts"
+import type * as P from "../internal/policy.ts"
+import * as Operation from "../Operation.ts"
+import type { Classify, HttpTarget } from "./HttpTarget.ts"
+import { reflectEndpoint } from "./internal/encoder.ts"
+import { openHttp } from "./internal/transport.ts"
+
+export type { Classify } from "./HttpTarget.ts"
+
+type SafeMethod = "GET" | "HEAD" | "OPTIONS" | "QUERY" | "TRACE"
+type InherentMethod = "PUT" | "DELETE"
+
+/**
+ * The endpoint of a group, by its name.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Endpoint<Groups extends HttpApiGroup.Constraint, G extends string, E extends string> = Extract<
+  HttpApiEndpoint.WithIdentifier<HttpApiGroup.EndpointsWithIdentifier<Groups, G>, E>,
+  HttpApiEndpoint.ConstraintRequest
+>
+
+type MethodOf<T> = T extends { readonly method: infer M } ? M : never
+type Part<K extends string, V> = [V] extends [never] ? {} : { readonly [P in K]: V }
+type Shown<T> = { readonly [K in keyof T]: T[K] } & {}
+
+/**
+ * What a client method takes: the params, query, headers and payload that the endpoint declares, `void` if none.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Input<T extends HttpApiEndpoint.ConstraintRequest> = Part<"params", T["~Params"]["Type"]> &
+  Part<"query", T["~Query"]["Type"]> &
+  Part<"headers", T["~Headers"]["Type"]> &
+  Part<"payload", PayloadOf<T["~Payload"]["Type"]>> extends infer I
+  ? keyof I extends never
+    ? void
+    : Shown<I>
+  : never
+
+type PayloadOf<P> = P extends { readonly [K in HttpApiSchema.MultipartTypeId | HttpApiSchema.MultipartStreamTypeId]?: unknown }
+  ? HttpApiSchema.MultipartTypeId extends keyof P
+    ? FormData
+    : HttpApiSchema.MultipartStreamTypeId extends keyof P
+      ? FormData
+      : P
+  : P
+
+/**
+ * What a call succeeds with.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Success<T extends HttpApiEndpoint.ConstraintRequest> = HttpApiClient.SuccessType<T["~Success"]>
+
+/**
+ * The errors that the contract declares, those of its middleware included.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Declared<T extends HttpApiEndpoint.ConstraintRequest> =
+  | T["~Error"]["Type"]
+  | HttpApiMiddleware.Error<T["~Middleware"]>
+  | HttpApiMiddleware.ClientError<T["~Middleware"]>
+
+/**
+ * The services that an endpoint needs: a client, a target, and what its schemas and middleware ask for.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Services<T extends HttpApiEndpoint.ConstraintRequest> =
+  | HttpClient.HttpClient
+  | HttpTarget
+  | HttpApiEndpoint.ClientServices<T>
+  | HttpApiEndpoint.MiddlewareClient<T>
+
+/**
+ * How a repeat of an endpoint counts: what `idempotency` says, else what RFC 9110 says of its method.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type RepeatOf<T, M extends Idempotency.Repeat> = [M] extends [never]
+  ? MethodOf<T> extends SafeMethod
+    ? "Safe"
+    : "Idempotent"
+  : M
+
+type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
+
+type Streaming = HttpApiSchema.StreamSchema | HttpApiSchema.Upgrade
+type IsStreaming<S> =
+  Extract<S, Streaming | HttpApiSchema.WithHeaders<HttpApiSchema.StreamSchema, never>> extends never ? false : true
+
+/** `unknown` for an endpoint that an operation can carry, else the sentence that refuses it. */
+type Carried<T extends HttpApiEndpoint.ConstraintRequest> =
+  IsStreaming<T["~Success"]> extends true
+    ? "streaming and upgrade endpoints can't be operations: they have no end that a deadline could wait for"
+    : IsStreaming<T["~Payload"]> extends true
+      ? "a streamed payload can't be sent twice: it can't be an operation"
+      : unknown
+
+type Validated<T extends HttpApiEndpoint.ConstraintRequest> =
+  unknown extends Operation.SaysSomething<Success<T>>
+    ? { readonly success?: undefined }
+    : { readonly success: Operation.Unvalidated & Unsaid<Operation.SaysSomething<Success<T>>> }
+
+type Unsaid<S> = S extends string ? unknown : unknown
+
+/**
+ * Options of `endpoint`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options<
+  T extends HttpApiEndpoint.ConstraintRequest,
+  C,
+  A2,
+  RI,
+  RX,
+  M extends Idempotency.Repeat,
+  NX extends "any" | "safe",
+  Pol,
+  L
+> = (NeedsIdempotency<T> extends true
+  ? {
+      /** How a repeat is made safe. A POST or PATCH must say it. */
+      readonly idempotency: Idempotency.Idempotency<Input<T>, Success<T>, RI, M>
+    }
+  : {
+      /** How a repeat is made safe, where the method does not say it all. */
+      readonly idempotency?: Idempotency.Idempotency<Input<T>, Success<T>, RI, M>
+    }) &
+  Operation.Translation<Declared<T>, C> &
+  Operation.Decisions<Input<T>, A2, RX, NX, RepeatOf<T, M>, Pol, L> &
+  Validated<T> & {
+    /** What an answer means, where its status does not say it. Wins over the integration's. */
+    readonly classify?: Classify | undefined
+    /** The largest answer that is read, in bytes. Default: 5 MiB. */
+    readonly maxBodySize?: number | undefined
+  }
+
+/**
+ * An endpoint of an `HttpApi` as an operation.
+ *
+ * **Details**
+ *
+ * The input is what the endpoint declares, the success what it answers, and `translate` covers the errors it declares:
+ * leaving one out does not compile, nor does a POST or PATCH without `idempotency`. The request is encoded once, before
+ * the first attempt; client middleware and credentials are applied per attempt. The status is looked at before the
+ * body. Redirects of mutations are not followed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const endpoint = <
+  ApiId extends string,
+  Groups extends HttpApiGroup.Constraint,
+  const G extends HttpApiGroup.Identifier<Groups>,
+  const E extends HttpApiGroup.EndpointsWithIdentifier<Groups, G>["identifier"],
+  C = {},
+  A2 = never,
+  RI = never,
+  RX = never,
+  M extends Idempotency.Repeat = never,
+  NX extends "any" | "safe" = never,
+  Pol = unknown,
+  L = unknown
+>(
+  api: HttpApi.HttpApi<ApiId, Groups>,
+  group: G,
+  endpoint: E & Carried<Endpoint<Groups, G, E>>,
+  ...options: {} extends Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>
+    ? [options?: Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>]
+    : [options: Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>]
+): Operation.Operation<
+  Input<Endpoint<Groups, G, E>>,
+  Success<Endpoint<Groups, G, E>> | A2,
+  Operation.Translated<C> | Operation.OrElse<L>,
+  Services<Endpoint<Groups, G, E>> | RI | RX,
+  RepeatOf<Endpoint<Groups, G, E>, M>,
+  Operation.OpenOf<Pol, NX, L>
+> => Operation.fromDefinition(define(api as unknown as HttpApi.Top, group, endpoint, (options[0] ?? {}) as AnyOptions)) as never
+
+interface AnyOptions {
+  readonly idempotency?: Idempotency.Any
+  readonly translate?: Readonly<Record<string, (error: never) => unknown>>
+  readonly policy?: P.Any
+  readonly exhausted?: Exhaustion.Any
+  readonly orElse?: (failure: never) => unknown
+  readonly classify?: Classify
+  readonly maxBodySize?: number
+}
+
+const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY", "TRACE"])
+
+const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptions): Definition => {
+  const reflected = reflectEndpoint(api, group, name)
+  const { method, path } = reflected
+  const idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy } =
+    options.idempotency ??
+    (safe.has(method)
+      ? { repeat: "Safe", strategy: { _tag: "Safe", reason: `${method} (RFC 9110)` } }
+      : { repeat: "Idempotent", strategy: { _tag: "Inherent", reason: `${method} (RFC 9110)` } })
+  return {
+    name: `${group}.${name}`,
+    repeat: idempotency.repeat,
+    strategy: idempotency.strategy,
+    policy: options.policy,
+    exhausted: options.exhausted,
+    orElse: options.orElse as Definition["orElse"],
+    translate: options.translate,
+    about: { transport: "http", attemptName: `${method} ${path}`, http: { method, template: path } },
+    problems: [
+      ...(options.maxBodySize !== undefined && !(Number.isInteger(options.maxBodySize) && options.maxBodySize > 0)
+        ? [`maxBodySize must be a positive integer of bytes, got ${options.maxBodySize}`]
+        : []),
+      ...placementProblems(idempotency.strategy, method)
+    ],
+    open: () => openHttp(reflected, idempotency, { classify: options.classify, maxBodySize: options.maxBodySize }) as Effect.Effect<never>
+  }
+}
+
+const placementProblems = (strategy: Idempotency.Strategy, method: string): ReadonlyArray<string> =>
+  strategy._tag === "Keyed" && strategy.placement._tag !== "Header" && (safe.has(method) || method === "DELETE")
+    ? [`a ${method} has no body that could carry the key: place it in a header`]
+    : []

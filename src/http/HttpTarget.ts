@@ -1,0 +1,43 @@
+/**
+ * Where an integration's HTTP operations are sent, and how.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as Reason from "../Reason.ts"
+
+/**
+ * What an answer's `classify` sees. The body is decoded JSON where the answer says it is JSON, else text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Classify = (
+  status: number,
+  headers: Readonly<Record<string, string | undefined>>,
+  body: unknown
+) => Reason.Verdict | undefined
+
+/**
+ * The settings of one integration's transport. Provided by `HttpIntegration.layer`.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class HttpTarget extends Context.Service<
+  HttpTarget,
+  {
+    readonly baseUrl: string
+    readonly authorize: (
+      request: HttpClientRequest.HttpClientRequest
+    ) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
+    readonly classify: Classify | undefined
+    readonly correlationHeader: string | undefined
+    readonly propagate: "none" | "w3c"
+    readonly requestIdHeaders: ReadonlyArray<string>
+    readonly maxBodySize: number
+    readonly replayHeader: string
+  }
+>()("breakwater/http/HttpTarget") {}

@@ -1,0 +1,10 @@
+/**
+ * breakwater over HTTP: any Effect `HttpApi` as operations.
+ *
+ * @since 0.1.0
+ */
+
+/** The layer of an integration over HTTP. */
+export * as HttpIntegration from "./HttpIntegration.ts"
+/** Operations over any Effect `HttpApi`. */
+export * as HttpOperation from "./HttpOperation.ts"

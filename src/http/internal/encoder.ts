@@ -1,0 +1,74 @@
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiClient from "effect/http-api/HttpApiClient"
+import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+
+type Encode = (input: unknown) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
+
+/** What the transport needs of an endpoint, found and built once, when the operation is defined. */
+export interface Reflected {
+  readonly group: HttpApiGroup.Top
+  readonly endpoint: HttpApiEndpoint.Top
+  readonly method: string
+  readonly path: string
+  /** Keys of the client middleware, outermost last, as Effect runs them. */
+  readonly middleware: ReadonlyArray<string>
+  readonly declaredErrors: ReadonlySet<number>
+  readonly declaredSuccesses: ReadonlySet<number>
+  readonly encode: Encode
+  readonly decode: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<unknown, unknown, unknown>
+}
+
+/**
+ * A client that sends nothing: it hands the request back. So Effect's own encoder builds the request, and what goes over
+ * the wire later is what `HttpApiClient` would have sent.
+ */
+const capture = HttpClient.makeWith(
+  (request: Effect.Effect<HttpClientRequest.HttpClientRequest>) =>
+    Effect.map(request, (request) => HttpClientResponse.fromWeb(request, new Response())),
+  Effect.succeed
+)
+
+export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointName: string): Reflected => {
+  const isIt = (options: { readonly group: { readonly identifier: string }; readonly endpoint: { readonly identifier: string } }) =>
+    options.group.identifier === groupName && options.endpoint.identifier === endpointName
+  let found: Reflected | undefined
+  HttpApi.reflect(api, {
+    predicate: isIt,
+    onGroup() {},
+    onEndpoint({ endpoint, errors, group, middleware, successes }) {
+      // Run without a context, so that no client middleware is found: that runs per attempt.
+      const call = Effect.runSync(
+        HttpApiClient.endpoint(api, {
+          group: groupName as never,
+          endpoint: endpointName as never,
+          httpClient: capture
+        }) as Effect.Effect<unknown>
+      ) as (input: unknown) => Effect.Effect<HttpClientResponse.HttpClientResponse, unknown>
+      found = {
+        group,
+        endpoint,
+        method: endpoint.method,
+        path: endpoint.path,
+        middleware: Array.from(middleware, (tag) => `${tag.key}/Client`),
+        declaredErrors: new Set(errors.keys()),
+        declaredSuccesses: new Set(successes.keys()),
+        encode: (input) =>
+          Effect.map(
+            call({ ...(input as object | undefined), responseMode: "response-only" }),
+            (response) => response.request
+          ),
+        decode: HttpApiClient.decodeResponse(api, {
+          group: groupName as never,
+          endpoint: endpointName as never
+        }) as unknown as Reflected["decode"]
+      }
+    }
+  })
+  if (found === undefined) throw new RangeError(`HttpOperation.endpoint: no endpoint "${endpointName}" in group "${groupName}"`)
+  return found
+}

@@ -1,0 +1,338 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type * as Tracer from "effect/Tracer"
+import type * as Idempotency from "../../Idempotency.ts"
+import type { CallRecord } from "../../internal/call.ts"
+import { servicesOf, withServices } from "../../internal/context.ts"
+import type { Prepared, Transport } from "../../internal/definition.ts"
+import { nowOf } from "../../internal/timer.ts"
+import { describeIssue } from "../../PolicyDecode.ts"
+import * as Reason from "../../Reason.ts"
+import * as Answer from "../Answer.ts"
+import { type Classify, HttpTarget } from "../HttpTarget.ts"
+import type { Reflected } from "./encoder.ts"
+import { placeKey } from "./placement.ts"
+
+interface Options {
+  readonly classify: Classify | undefined
+  readonly maxBodySize: number | undefined
+}
+
+type Response = HttpClientResponse.HttpClientResponse
+type Request = HttpClientRequest.HttpClientRequest
+type Middleware = (options: {
+  readonly endpoint: unknown
+  readonly group: unknown
+  readonly request: Request
+  readonly next: (request: Request) => Effect.Effect<Response, unknown>
+}) => Effect.Effect<Response, unknown>
+
+/** Opens the way to a provider over HTTP. */
+export const openHttp = (
+  reflected: Reflected,
+  idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy },
+  options: Options
+): Effect.Effect<Transport, never, HttpClient.HttpClient | HttpTarget> =>
+  Effect.gen(function* () {
+    const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+    const target = yield* HttpTarget
+    const built = yield* Effect.context<never>()
+    const services = servicesOf(built)
+    const mutation = idempotency.repeat !== "Safe"
+    const limit = options.maxBodySize ?? target.maxBodySize
+    const classify = options.classify
+    const looksAtBody = classify !== undefined || target.classify !== undefined
+
+    // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
+    const disabled = HttpClient.TracerDisabledWhen
+    const contextOf = (fiber: Fiber.Fiber<unknown, unknown>): Context.Context<never> => {
+      let context = Context.add(withServices(fiber.context, services), disabled, () => true)
+      if (mutation) {
+        const init = Context.getOrUndefined(context, FetchHttpClient.RequestInit)
+        context = Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
+      }
+      return context as Context.Context<never>
+    }
+
+    // A scope of its own per attempt: closing it aborts what is still on the wire.
+    const execute = (request: Request): Effect.Effect<Response, unknown> =>
+      client.execute(request) as unknown as Effect.Effect<Response, unknown>
+    const middleware = reflected.middleware
+      .map((key) => built.mapUnsafe.get(key) as Middleware | undefined)
+      .filter((found) => found !== undefined)
+    const throughMiddleware = middleware.reduce<(request: Request) => Effect.Effect<Response, unknown>>(
+      (next, own) => (request) => own({ endpoint: reflected.endpoint, group: reflected.group, request, next }),
+      execute
+    )
+
+    const send =
+      (request: Request) =>
+      (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
+        Effect.withFiber((fiber) =>
+          Effect.scoped(
+            Effect.flatMap(
+              Effect.mapError(
+                target.authorize(decorate(HttpClientRequest.prependUrl(request, target.baseUrl), call, fiber)),
+                (cause) =>
+                  Reason.make("Failed", {
+                    message: "the credentials could not be read",
+                    outcome: "NotSent",
+                    transient: true,
+                    health: "ignored",
+                    cause
+                  })
+              ),
+              (authorized) => {
+                call.sent(nowOf(fiber))
+                return Effect.flatMap(
+                  Effect.catch(throughMiddleware(authorized), (error) => Effect.fail(ofError(error, call))),
+                  (response) => receive(response, call, fiber)
+                )
+              }
+            )
+          ).pipe(Effect.provideContext(contextOf(fiber))) as Effect.Effect<unknown, Reason.Reason>
+        )
+
+    const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
+      if (target.correlationHeader !== undefined) {
+        request = HttpClientRequest.setHeader(request, target.correlationHeader, call.correlationId)
+      }
+      const span = fiber.cache.span as Tracer.AnySpan | undefined
+      if (target.propagate === "w3c" && span !== undefined && span.traceId !== "noop") {
+        request = HttpClientRequest.setHeader(
+          request,
+          "traceparent",
+          `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`
+        )
+      }
+      return request
+    }
+
+    /** Errors before an answer: the network's, or those that client middleware declares. */
+    const ofError = (error: unknown, call: CallRecord): Reason.Reason => {
+      if (!HttpClientError.isHttpClientError(error)) {
+        return Reason.make("Failed", { message: "client middleware failed", error, cause: error })
+      }
+      switch (error.reason._tag) {
+        case "TransportError":
+          return Answer.ofTransport(error.reason.cause)
+        case "EncodeError":
+        case "InvalidUrlError":
+          return Reason.make("InvalidInput", { message: `the request can't be sent: ${error.reason._tag}` })
+      }
+      return call.pending ?? Reason.make("Failed", { message: "the answer could not be read" })
+    }
+
+    const receive = (
+      response: Response,
+      call: CallRecord,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ): Effect.Effect<unknown, Reason.Reason> => {
+      const { headers, status } = response
+      const requestId = target.requestIdHeaders.map((name) => headers[name]).find((value) => value !== undefined)
+      const replayed = headers[target.replayHeader]?.toLowerCase() === "true"
+      const pending = Answer.ofStatus(status, mutation, {
+        retryAfter: Answer.retryAfter(headers["retry-after"], nowOf(fiber)),
+        requestId,
+        replayed
+      })
+      call.phase = "answered"
+      call.status = status
+      call.requestId = requestId
+      call.pending =
+        looksAtBody && status >= 200 && status < 300 ? { ...pending, outcome: "Unknown" } : pending
+      return Effect.matchCauseEffect(readBody(response, limit), {
+        onFailure: (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.failCause(cause as Cause.Cause<never>)
+            : Effect.fail(lost(call.pending!, cause)),
+        onSuccess: (body) => judge(response, body, call)
+      })
+    }
+
+    const lost = (pending: Reason.Reason, cause: Cause.Cause<unknown>): Reason.Reason => {
+      const error = Cause.squash(cause)
+      const why = error === tooLarge ? `larger than ${limit} bytes` : "cut"
+      return pending._tag === "BodyLost"
+        ? { ...pending, message: `status ${pending.status}, but its body was ${why}`, cause: error === tooLarge ? undefined : error }
+        : { ...pending, message: `${pending.message} (its body was ${why})` }
+    }
+
+    /** Status first; then what `classify` or a problem document says; then the body against its schema. */
+    const judge = (response: Response, body: Uint8Array, call: CallRecord): Effect.Effect<unknown, Reason.Reason> => {
+      const pending = call.pending!
+      const { headers, status } = response
+      const success = status >= 200 && status < 300
+      const details = {
+        status,
+        retryAfter: pending.retryAfter,
+        requestId: pending.requestId,
+        replayed: pending.replayed
+      }
+      const mediaType = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
+      if (looksAtBody) {
+        const parsed = parse(mediaType, body)
+        const verdict = classify?.(status, headers, parsed) ?? target.classify?.(status, headers, parsed)
+        if (verdict !== undefined) {
+          const reason = Reason.make(verdict.reason, { message: `${pending.message}, classified`, ...details, ...verdict })
+          return Effect.fail(reason)
+        }
+      }
+      if (!success && mediaType === "application/problem+json") {
+        const parsed = parse(mediaType, body)
+        const type = typeof parsed === "object" && parsed !== null && "type" in parsed ? parsed.type : undefined
+        const known = Answer.ofProblem(type, details)
+        if (known !== undefined) return Effect.fail(known)
+      }
+      const declared = success ? reflected.declaredSuccesses.has(status) : reflected.declaredErrors.has(status)
+      if (!declared) {
+        return Effect.fail(
+          success
+            ? Reason.make("InvalidResponse", {
+                ...details,
+                message: `status ${status} is not declared`,
+                outcome: looksAtBody ? "Unknown" : Answer.afterSuccess(status)
+              })
+            : { ...pending, message: `${pending.message}, not declared` }
+        )
+      }
+      const buffered = Object.create(response, {
+        arrayBuffer: { value: Effect.succeed(toArrayBuffer(body)) }
+      }) as Response
+      return Effect.catch(reflected.decode(buffered) as Effect.Effect<unknown, unknown>, (error) =>
+        Effect.fail(
+          success
+            ? undecodable(error, status, mediaType, details)
+            : isOfDecoder(error)
+              ? { ...pending, message: `${pending.message}, and its body does not match the declared error` }
+              : Reason.make("Declared", {
+                  ...details,
+                  message: `${pending.message}: the declared ${tagOf(error)}`,
+                  error,
+                  outcome: pending.outcome,
+                  transient: pending.transient,
+                  health: pending.health,
+                  resolves: Answer.resolves(status)
+                })
+        )
+      )
+    }
+
+    const undecodable = (error: unknown, status: number, mediaType: string, details: Reason.Details): Reason.Reason => {
+      const wrongMedia = HttpClientError.isHttpClientError(error) || (mediaType === "text/html" && !Schema.isSchemaError(error))
+      const html = mediaType === "text/html"
+      return Reason.make("InvalidResponse", {
+        ...details,
+        message:
+          wrongMedia || html
+            ? `status ${status} with an unexpected media type: ${mediaType === "" ? "none" : mediaType}`
+            : Schema.isSchemaError(error)
+              ? `status ${status}: ${describeIssue(error)}`
+              : `status ${status}: the body could not be decoded`,
+        outcome: wrongMedia || html || looksAtBody ? "Unknown" : Answer.afterSuccess(status),
+        health: wrongMedia || html ? "failure" : "success"
+      })
+    }
+
+    const url = new URL(target.baseUrl)
+    return {
+      server: {
+        address: url.hostname,
+        port: url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port)
+      },
+      prepare: (input) =>
+        Effect.withFiber((fiber) =>
+          Effect.mapBoth(Effect.provideContext(reflected.encode(input), withServices(fiber.context, services)), {
+            onFailure: (error) =>
+              Reason.make("InvalidInput", {
+                message: Schema.isSchemaError(error) ? describeIssue(error) : "the input can't be encoded",
+                cause: error
+              }),
+            onSuccess: (request): Prepared => {
+              let final =
+                idempotency.strategy._tag === "Conditional"
+                  ? HttpClientRequest.setHeader(request, "if-match", idempotency.strategy.etag(input as never))
+                  : request
+              return {
+                place: (key) => {
+                  if (idempotency.strategy._tag !== "Keyed") return undefined
+                  const placed = placeKey(final, idempotency.strategy.placement, key)
+                  if (typeof placed === "string") return Reason.make("InvalidInput", { message: placed })
+                  final = placed
+                  return undefined
+                },
+                send: (call) => send(final)(call)
+              }
+            }
+          })
+        )
+    }
+  })
+
+const tooLarge = "too large"
+
+/** Reads a body to its end, or to the limit. A known length is read in one piece. */
+const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, unknown> => {
+  const length = Number(response.headers["content-length"] ?? NaN)
+  if (length > limit) return Effect.fail(tooLarge)
+  if (length >= 0 && response.headers["content-encoding"] === undefined) {
+    return Effect.map(response.arrayBuffer, (buffer) => new Uint8Array(buffer))
+  }
+  if (response.status === 204 || response.status === 304) return Effect.succeed(new Uint8Array(0))
+  return Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    return Effect.map(
+      Effect.catch(
+        Stream.runForEach(response.stream, (chunk) => {
+          size += chunk.length
+          if (size > limit) return Effect.fail(tooLarge)
+          chunks.push(chunk)
+          return Effect.void
+        }),
+        (error): Effect.Effect<void, unknown> =>
+          HttpClientError.isHttpClientError(error) && error.reason._tag === "EmptyBodyError" ? Effect.void : Effect.fail(error)
+      ),
+      () => {
+        const body = new Uint8Array(size)
+        let offset = 0
+        for (const chunk of chunks) {
+          body.set(chunk, offset)
+          offset += chunk.length
+        }
+        return body
+      }
+    )
+  })
+}
+
+const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
+  (bytes.byteLength === bytes.buffer.byteLength
+    ? bytes.buffer
+    : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)) as ArrayBuffer
+
+const decodeJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
+const text = new TextDecoder()
+
+/** A body as `classify` sees it. */
+const parse = (mediaType: string, body: Uint8Array): unknown => {
+  const decoded = text.decode(body)
+  if (!/^application\/(.+\+)?json$/.test(mediaType)) return decoded
+  const exit = decodeJson(decoded)
+  return exit._tag === "Success" ? exit.value : decoded
+}
+
+/** Whether an error says that a body could not be decoded, rather than what it said. */
+const isOfDecoder = (error: unknown): boolean => HttpClientError.isHttpClientError(error) || Schema.isSchemaError(error)
+
+const tagOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "error"

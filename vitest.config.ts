@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config"
+
+// "@breakwater/source" lets a test import the package by its name and run src, not dist.
+const conditions = ["@breakwater/source", "module", "node", "import", "default"]
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["test/setup.ts"],
+    testTimeout: 15_000,
+    hookTimeout: 15_000,
+    maxWorkers: "100%"
+  }
+})

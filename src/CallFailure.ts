@@ -7,8 +7,8 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import * as Outcome from "./Outcome.ts"
-import * as Reason from "./Reason.ts"
+import type * as Outcome from "./Outcome.ts"
+import type * as Reason from "./Reason.ts"
 
 /**
  * One attempt of a call, as history.

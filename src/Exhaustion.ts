@@ -82,7 +82,12 @@ export const fallback = <In, A, R = never>(
   reason: string,
   f: (input: In, failure: CallFailure) => Effect.Effect<A, never, R>
 ): Exhaustion<In, A, R, "safe"> =>
-  make({ _tag: "Fallback", reason, unlessItHappened: false, f: f as (input: never, failure: never) => Effect.Effect<unknown, never, unknown> })
+  make({
+    _tag: "Fallback",
+    reason,
+    unlessItHappened: false,
+    f: f as (input: never, failure: never) => Effect.Effect<unknown, never, unknown>
+  })
 
 /**
  * Answer with something else while the call certainly did not happen, for operations that change something. After
@@ -95,7 +100,12 @@ export const fallbackUnlessItHappened = <In, A, R = never>(
   reason: string,
   f: (input: In, failure: DidNotHappen) => Effect.Effect<A, never, R>
 ): Exhaustion<In, A, R, "any"> =>
-  make({ _tag: "Fallback", reason, unlessItHappened: true, f: f as (input: never, failure: never) => Effect.Effect<unknown, never, unknown> })
+  make({
+    _tag: "Fallback",
+    reason,
+    unlessItHappened: true,
+    f: f as (input: never, failure: never) => Effect.Effect<unknown, never, unknown>
+  })
 
 /**
  * One sentence for plans.

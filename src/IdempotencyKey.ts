@@ -56,7 +56,7 @@ export const isIdempotencyKey = (u: unknown): u is IdempotencyKey => Predicate.h
  * ```ts
  * import { IdempotencyKey } from "breakwater"
  *
- * IdempotencyKey.toText(IdempotencyKey.derive("charge", "order-42")) // => "44cb9ba8d3f24d3fbd2a0e3a4ab8cc47"
+ * IdempotencyKey.toText(IdempotencyKey.derive("charge", "order-42")) // => "3c6c393618ab536ca1c29741ce58cda7"
  * ```
  *
  * @category constructors

@@ -81,7 +81,14 @@ type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infe
  * @since 0.1.0
  */
 export type Client<Ops, D> = {
-  readonly [K in keyof Ops]: Ops[K] extends Operation.Operation<infer In, infer A, infer E, infer _R, infer _M, infer Left>
+  readonly [K in keyof Ops]: Ops[K] extends Operation.Operation<
+    infer In,
+    infer A,
+    infer E,
+    infer _R,
+    infer _M,
+    infer Left
+  >
     ? (
         input: In
       ) => Effect.Effect<
@@ -98,7 +105,11 @@ export type Client<Ops, D> = {
  * @since 0.1.0
  */
 export type Services<Ops, D> =
-  | { [K in keyof Ops]: Ops[K] extends Operation.Operation<never, infer _A, infer _E, infer R, infer _M, infer _O> ? R : never }[keyof Ops]
+  | {
+      [K in keyof Ops]: Ops[K] extends Operation.Operation<never, infer _A, infer _E, infer R, infer _M, infer _O>
+        ? R
+        : never
+    }[keyof Ops]
   | FallbackServices<Get<D, "exhausted">>
 
 const DefinitionId = "~breakwater/Integration"
@@ -219,12 +230,12 @@ export const layer = <Self, Id extends string, Methods, R>(
   self: ServiceClass<Self, Id, Methods, R>,
   options?: LayerOptions<Methods>
 ): Layer.Layer<Self, PolicyError, R> =>
-  Layer.effect(self as unknown as Context.Key<Self, Methods>, build(self, options as LayerOptions<unknown> | undefined)) as never
+  Layer.effect(
+    self as unknown as Context.Key<Self, Methods>,
+    build(self, options as LayerOptions<unknown> | undefined)
+  ) as never
 
-const build = (
-  self: Any,
-  options: LayerOptions<unknown> | undefined
-): Effect.Effect<never, PolicyError, Scope.Scope> =>
+const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Effect<never, PolicyError, Scope.Scope> =>
   Effect.gen(function* () {
     const { defaults, id, operations } = self[DefinitionId]
     const overrides = (options?.policy ?? {}) as Readonly<Record<string, P.Any | undefined>>

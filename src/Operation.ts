@@ -83,8 +83,7 @@ const Proto = {
  * @category constructors
  * @since 0.1.0
  */
-export const fromDefinition = (definition: Definition): Any =>
-  Object.assign(Object.create(Proto), { definition })
+export const fromDefinition = (definition: Definition): Any => Object.assign(Object.create(Proto), { definition })
 
 // ---- what the types refuse, and what they say
 
@@ -112,7 +111,11 @@ export type Leak<E> = 0 extends 1 & E
  * @category type-level
  * @since 0.1.0
  */
-export type NoLeak<F> = F extends (...args: never) => infer E ? ([Leak<E>] extends [never] ? unknown : Leak<E>) : unknown
+export type NoLeak<F> = F extends (...args: never) => infer E
+  ? [Leak<E>] extends [never]
+    ? unknown
+    : Leak<E>
+  : unknown
 
 /**
  * `unknown` if no case leaks, else an object whose leaking cases are sentences.
@@ -364,7 +367,9 @@ export const mutation = <
     readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
   } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, L>
 ): Made<I, S, C, A2, R0 | RI, RX, NX, M, Pol, L> =>
-  fromDefinition(define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "effect")) as never
+  fromDefinition(
+    define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "effect")
+  ) as never
 
 /**
  * A call through an SDK that returns promises.
@@ -399,7 +404,9 @@ export const fromPromise = <
     readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
   } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 ): Made<I, S, {}, A2, RI, RX, NX, M, Pol, L> =>
-  fromDefinition(define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")) as never
+  fromDefinition(
+    define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")
+  ) as never
 
 const define = (
   name: string,

@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { AttemptStep, CallStep, Site } from "./Call.ts"
@@ -137,7 +137,9 @@ export const shared = (options: {
   readonly bulkhead?: Policy<never, "any"> | Parameters<typeof makeBulkhead>[0] | undefined
 }): Policy<never, "any"> =>
   fromLayers([
-    ...(options.breaker === undefined ? [] : (isPolicy(options.breaker) ? options.breaker : makeBreaker(options.breaker)).layers),
+    ...(options.breaker === undefined
+      ? []
+      : (isPolicy(options.breaker) ? options.breaker : makeBreaker(options.breaker)).layers),
     ...(options.bulkhead === undefined
       ? []
       : (isPolicy(options.bulkhead) ? options.bulkhead : makeBulkhead(options.bulkhead)).layers)

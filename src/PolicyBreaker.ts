@@ -42,13 +42,10 @@ const never = { _tag: "Consecutive", failures: Number.MAX_SAFE_INTEGER } as cons
 const trip = { _tag: "Consecutive", failures: 1 } as const
 
 /** State of a breaker: Effect's memory store, and the streaks that let one circuit follow two trip rules at once. */
-const makeState = Effect.map(
-  Layer.build(CircuitBreaker.layerStoreMemory()),
-  (context) => ({
-    store: Context.get(context, CircuitBreaker.CircuitBreakerStore),
-    streaks: new Map<string, number>()
-  })
-)
+const makeState = Effect.map(Layer.build(CircuitBreaker.layerStoreMemory()), (context) => ({
+  store: Context.get(context, CircuitBreaker.CircuitBreakerStore),
+  streaks: new Map<string, number>()
+}))
 
 type State = Effect.Success<typeof makeState>
 
@@ -60,16 +57,18 @@ const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, 
   const record = (key: string, admission: CircuitBreaker.Admission, reason: Reason.Reason | undefined) =>
     Effect.flatMap(Random.next, (random) => {
       const health =
-        reason === undefined ? "success" : reason.health === "probe" ? (admission.probe ? "success" : "ignored") : reason.health
+        reason === undefined
+          ? "success"
+          : reason.health === "probe"
+            ? admission.probe
+              ? "success"
+              : "ignored"
+            : reason.health
       const streak = health === "failure" ? (state.streaks.get(key) ?? 0) + 1 : 0
       if (health === "failure") state.streaks.set(key, streak)
       else if (health === "success") state.streaks.delete(key)
       const tripPolicy: CircuitBreaker.TripPolicy =
-        streak >= settings.consecutive
-          ? trip
-          : settings.rate === undefined
-            ? never
-            : { _tag: "Rate", ...settings.rate }
+        streak >= settings.consecutive ? trip : settings.rate === undefined ? never : { _tag: "Rate", ...settings.rate }
       const longest = openFor(settings, admission.consecutiveOpenings + 1)
       // Equal jitter: a second process must not probe in the same instant. A hint is taken up to the own open time.
       const jittered = longest / 2 + (random * longest) / 2
@@ -138,7 +137,11 @@ export const breaker = (options?: {
   readonly name?: string | undefined
   readonly consecutive?: number | undefined
   readonly rate?:
-    | { readonly threshold?: number | undefined; readonly size?: number | undefined; readonly minimumCalls?: number | undefined }
+    | {
+        readonly threshold?: number | undefined
+        readonly size?: number | undefined
+        readonly minimumCalls?: number | undefined
+      }
     | false
     | undefined
   readonly openFor?: Duration.Input | undefined
@@ -165,8 +168,10 @@ export const breaker = (options?: {
   }
   if (settings.rate !== undefined) {
     const { minimumCalls, threshold } = settings.rate
-    if (!(threshold > 0 && threshold <= 1)) problems.push(`the breaker's rate.threshold must be in (0, 1], got ${threshold}`)
-    if (!Number.isInteger(size) || size < 1) problems.push(`the breaker's rate.size must be an integer of at least 1, got ${size}`)
+    if (!(threshold > 0 && threshold <= 1))
+      problems.push(`the breaker's rate.threshold must be in (0, 1], got ${threshold}`)
+    if (!Number.isInteger(size) || size < 1)
+      problems.push(`the breaker's rate.size must be an integer of at least 1, got ${size}`)
     if (!Number.isInteger(minimumCalls) || minimumCalls < 1 || minimumCalls > size) {
       problems.push(`the breaker's rate.minimumCalls must be in [1, ${size}] (rate.size), got ${minimumCalls}`)
     }
@@ -192,4 +197,3 @@ export const breaker = (options?: {
     })
   ]) as Policy<never, "any">
 }
-

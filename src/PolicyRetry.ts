@@ -69,7 +69,11 @@ const loop = (
   const once = (call: CallRecord, driver: Driver | undefined): Effect.Effect<unknown, CallFailure> =>
     Effect.catch(step(call), (failure) => again(call, failure, driver))
 
-  const again = (call: CallRecord, failure: CallFailure, driver: Driver | undefined): Effect.Effect<unknown, CallFailure> => {
+  const again = (
+    call: CallRecord,
+    failure: CallFailure,
+    driver: Driver | undefined
+  ): Effect.Effect<unknown, CallFailure> => {
     if (!failure.reason.transient) return stop(failure, "not transient", call)
     if (call.repeat === "AtMostOnce" && !Outcome.didNotHappen(call.outcome())) {
       return stop(failure, "a repeat is not safe", call)
@@ -92,9 +96,9 @@ const loop = (
           if (hint > delay + hintAllowance) {
             return stop(failure, "the provider asked to wait longer than the policy waits", call)
           }
-          const reconcile = call.outcome() === "Unknown" && call.lastUnknownAt !== undefined ? site.reconcile : undefined
-          const settled =
-            reconcile === undefined ? 0 : call.lastUnknownAt! + Duration.toMillis(reconcile.settle) - now
+          const reconcile =
+            call.outcome() === "Unknown" && call.lastUnknownAt !== undefined ? site.reconcile : undefined
+          const settled = reconcile === undefined ? 0 : call.lastUnknownAt! + Duration.toMillis(reconcile.settle) - now
           const waiting = Math.max(delay, hint, settled)
           if (now + waiting >= call.deadline) return stop(failure, "no time is left for another attempt", call)
           if (
@@ -181,8 +185,7 @@ export const retry = <E0 = never>(
       describe: `up to ${maxAttempts} attempts, while a failure is transient and a repeat is safe`,
       limits: { maxAttempts },
       problems: attemptsProblem(maxAttempts),
-      build: (site: Site) =>
-        Effect.succeed((step) => loop(site, maxAttempts, schedule, step))
+      build: (site: Site) => Effect.succeed((step) => loop(site, maxAttempts, schedule, step))
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R> =>
       Effect.withFiber((fiber) => {
@@ -199,9 +202,12 @@ export const retry = <E0 = never>(
               : Reason.make(verdict.reason, { ...verdict, error, cause: error })
           })
         }) as Effect.Effect<unknown, Reason.Reason>
-        return loop(standaloneSite, maxAttempts, schedule, boundary(standaloneSite, () => attempt))(
-          call
-        ) as Effect.Effect<A, CallFailure, R>
+        return loop(
+          standaloneSite,
+          maxAttempts,
+          schedule,
+          boundary(standaloneSite, () => attempt)
+        )(call) as Effect.Effect<A, CallFailure, R>
       })
   ) as never
 }
@@ -232,4 +238,3 @@ export const retryNever = (reason: string): Policy<"retry", "any"> =>
       build: () => Effect.succeed((step) => step)
     })
   ]) as Policy<"retry", "any">
-

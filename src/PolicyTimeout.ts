@@ -6,7 +6,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { CallFailure } from "./CallFailure.ts"
-import { CallRecord } from "./internal/call.ts"
+import { type CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
 import { attemptLayer, callLayer, type Policy, standalone } from "./internal/policy.ts"
 import { alone } from "./internal/alone.ts"
@@ -48,13 +48,16 @@ export const attemptTimeout = (limit: Duration.Input): Policy<"attemptTimeout", 
       limits: { attemptTimeout: millis },
       problems: problem === undefined ? [] : [problem],
       build: () =>
-        Effect.succeed((step) => (call) =>
-          withNow((now) =>
-            // With less time left than the limit, the total deadline is the one that cuts.
-            now + millis < call.deadline
-              ? cutAfter(step(call), millis, () => Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`)))
-              : step(call)
-          )
+        Effect.succeed(
+          (step) => (call) =>
+            withNow((now) =>
+              // With less time left than the limit, the total deadline is the one that cuts.
+              now + millis < call.deadline
+                ? cutAfter(step(call), millis, () =>
+                    Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`))
+                  )
+                : step(call)
+            )
         )
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
@@ -115,10 +118,7 @@ export const totalDeadline = (
       limits: { totalDeadline: millis },
       longRunning: options?.longRunning !== undefined,
       problems: problem === undefined ? [] : [problem],
-      build: () =>
-        Effect.succeed(
-          (step) => (call) => run(step(call), call)
-        )
+      build: () => Effect.succeed((step) => (call) => run(step(call), call))
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
       withNow((now) => run(self, alone("totalDeadline", now)))

@@ -21,7 +21,10 @@ export interface Tagged {
 }
 
 /** Applies the case that fits the error, if any does. */
-export const applyCase = (cases: Readonly<Record<string, (error: never) => unknown>> | undefined, error: unknown): unknown => {
+export const applyCase = (
+  cases: Readonly<Record<string, (error: never) => unknown>> | undefined,
+  error: unknown
+): unknown => {
   if (cases === undefined || !Predicate.hasProperty(error, "_tag")) return undefined
   const tag = String(error._tag)
   return Object.hasOwn(cases, tag) ? cases[tag]!(error as never) : undefined

@@ -194,14 +194,7 @@ export const isLocalRejection = (self: { readonly _tag: string }): boolean => lo
  */
 export interface Verdict extends Details {
   readonly reason:
-    | "Throttled"
-    | "NotProcessed"
-    | "Rejected"
-    | "Unavailable"
-    | "InProgress"
-    | "KeyConflict"
-    | "Unreachable"
-    | "Failed"
+    "Throttled" | "NotProcessed" | "Rejected" | "Unavailable" | "InProgress" | "KeyConflict" | "Unreachable" | "Failed"
 }
 
 /**

@@ -168,7 +168,8 @@ export interface OperationMetrics {
 export const makeMetrics = (options: {
   readonly integration: string
   readonly operation: string
-  readonly http?: { readonly method: string; readonly server: string | undefined; readonly port: number | undefined } | undefined
+  readonly http?:
+    { readonly method: string; readonly server: string | undefined; readonly port: number | undefined } | undefined
 }): OperationMetrics => {
   const own = { [names.integration]: options.integration, [names.operation]: options.operation }
   const make = (outcome: string, errorType: string | undefined) => {
@@ -201,7 +202,10 @@ export const makeMetrics = (options: {
     boundaries: seconds,
     attributes: { ...own, gate: "bulkhead", unit: "s" }
   })
-  const active = Metric.gauge(names.activeCalls, { description: "Calls that are running", attributes: { ...own, unit: "{call}" } })
+  const active = Metric.gauge(names.activeCalls, {
+    description: "Calls that are running",
+    attributes: { ...own, unit: "{call}" }
+  })
   let running = 0
   const http = options.http
   const attempts = new Map<string, Metric.Histogram<number>>()

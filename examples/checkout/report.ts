@@ -108,7 +108,8 @@ const footnote = [
   "          the receipt (or the program was told that the receipt is Unknown)",
   "twice     steps that changed the provider's state two times or more",
   "hung      calls that had not settled after 5 s; the harness cut them",
-  "untyped   calls that ended in a defect or in an error outside errors.ts",
+  "untyped   calls that ended in a defect or in an error outside errors.ts, whose",
+  "          every member says whether the effect happened",
   "receipt?  receipts whose failure was reported as Unknown",
   "requests  requests that arrived at the providers, per order"
 ]

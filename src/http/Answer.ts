@@ -42,9 +42,17 @@ export const ofStatus = (
   mutation: boolean,
   details: Pick<Reason.Details, "retryAfter" | "requestId" | "replayed">
 ): Reason.Reason => {
-  const answered = (message: string, more?: Reason.Details): Reason.Details => ({ ...details, status, message, ...more })
+  const answered = (message: string, more?: Reason.Details): Reason.Details => ({
+    ...details,
+    status,
+    message,
+    ...more
+  })
   if (status >= 200 && status < 300) {
-    return Reason.make("BodyLost", answered(`status ${status}, but its body was lost`, { outcome: afterSuccess(status) }))
+    return Reason.make(
+      "BodyLost",
+      answered(`status ${status}, but its body was lost`, { outcome: afterSuccess(status) })
+    )
   }
   switch (status) {
     case 408:
@@ -65,8 +73,12 @@ export const ofStatus = (
   }
   if (status >= 500) return Reason.make("Unavailable", answered(`status ${status}`))
   if (status >= 400) return Reason.make("Rejected", answered(`status ${status}`))
-  const redirected: Outcome = mutation && status === 303 ? "Applied" : status === 307 || status === 308 ? "Refused" : "Unknown"
-  return Reason.make("Rejected", answered(`status ${status}: a redirect that was not followed`, { outcome: redirected }))
+  const redirected: Outcome =
+    mutation && status === 303 ? "Applied" : status === 307 || status === 308 ? "Refused" : "Unknown"
+  return Reason.make(
+    "Rejected",
+    answered(`status ${status}: a redirect that was not followed`, { outcome: redirected })
+  )
 }
 
 /** 202 promises to try, so nothing is known to have happened. */

@@ -44,7 +44,11 @@ const secretOf = (secret: Secret): Effect.Effect<Effect.Effect<Redacted.Redacted
       ? Effect.map(secret as Config.Config<Redacted.Redacted>, Effect.succeed)
       : Effect.succeed(secret as Effect.Effect<Redacted.Redacted, unknown>)
 
-const withSecret = (describe: string, secret: Secret, apply: (request: Request, secret: Redacted.Redacted) => Request): Auth => ({
+const withSecret = (
+  describe: string,
+  secret: Secret,
+  apply: (request: Request, secret: Redacted.Redacted) => Request
+): Auth => ({
   describe,
   make: Effect.map(secretOf(secret), (read) => (request) => Effect.map(read, (value) => apply(request, value)))
 })
@@ -94,10 +98,10 @@ export const queryKey = (name: string, key: Secret): Auth =>
  * @category auth
  * @since 0.1.0
  */
-export const authWith = (
-  describe: string,
-  sign: (request: Request) => Effect.Effect<Request, unknown>
-): Auth => ({ describe, make: Effect.succeed(sign) })
+export const authWith = (describe: string, sign: (request: Request) => Effect.Effect<Request, unknown>): Auth => ({
+  describe,
+  make: Effect.succeed(sign)
+})
 
 /**
  * Options of `layer`.
@@ -147,7 +151,9 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
     const url = String(given)
     const limit = options.maxBodySize ?? 5 * 1024 * 1024
     const problems = [
-      ...(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? [] : [`baseUrl is not an http or https URL: ${url}`]),
+      ...(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+        ? []
+        : [`baseUrl is not an http or https URL: ${url}`]),
       ...(Number.isInteger(limit) && limit > 0 ? [] : [`maxBodySize must be a positive integer of bytes, got ${limit}`])
     ]
     if (problems.length > 0) return yield* new PolicyError({ integration, operation: "(layer)", problems })

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpApi from "effect/http-api/HttpApi"
 import type * as HttpApiClient from "effect/http-api/HttpApiClient"
@@ -55,7 +55,9 @@ export type Input<T extends HttpApiEndpoint.ConstraintRequest> = Part<"params", 
     : Shown<I>
   : never
 
-type PayloadOf<P> = P extends { readonly [K in HttpApiSchema.MultipartTypeId | HttpApiSchema.MultipartStreamTypeId]?: unknown }
+type PayloadOf<P> = P extends {
+  readonly [K in HttpApiSchema.MultipartTypeId | HttpApiSchema.MultipartStreamTypeId]?: unknown
+}
   ? HttpApiSchema.MultipartTypeId extends keyof P
     ? FormData
     : HttpApiSchema.MultipartStreamTypeId extends keyof P
@@ -78,9 +80,7 @@ export type Success<T extends HttpApiEndpoint.ConstraintRequest> = HttpApiClient
  * @since 0.1.0
  */
 export type Declared<T extends HttpApiEndpoint.ConstraintRequest> =
-  | T["~Error"]["Type"]
-  | HttpApiMiddleware.Error<T["~Middleware"]>
-  | HttpApiMiddleware.ClientError<T["~Middleware"]>
+  T["~Error"]["Type"] | HttpApiMiddleware.Error<T["~Middleware"]> | HttpApiMiddleware.ClientError<T["~Middleware"]>
 
 /**
  * The services that an endpoint needs: a client, a target, and what its schemas and middleware ask for.
@@ -89,10 +89,7 @@ export type Declared<T extends HttpApiEndpoint.ConstraintRequest> =
  * @since 0.1.0
  */
 export type Services<T extends HttpApiEndpoint.ConstraintRequest> =
-  | HttpClient.HttpClient
-  | HttpTarget
-  | HttpApiEndpoint.ClientServices<T>
-  | HttpApiEndpoint.MiddlewareClient<T>
+  HttpClient.HttpClient | HttpTarget | HttpApiEndpoint.ClientServices<T> | HttpApiEndpoint.MiddlewareClient<T>
 
 /**
  * How a repeat of an endpoint counts: what `idempotency` says, else what RFC 9110 says of its method.
@@ -201,7 +198,10 @@ export const endpoint = <
   Services<Endpoint<Groups, G, E>> | RI | RX,
   RepeatOf<Endpoint<Groups, G, E>, M>,
   Operation.OpenOf<Pol, NX, L>
-> => Operation.fromDefinition(define(api as unknown as HttpApi.Top, group, endpoint, (options[0] ?? {}) as AnyOptions)) as never
+> =>
+  Operation.fromDefinition(
+    define(api as unknown as HttpApi.Top, group, endpoint, (options[0] ?? {}) as AnyOptions)
+  ) as never
 
 interface AnyOptions {
   readonly idempotency?: Idempotency.Any
@@ -238,7 +238,11 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
         : []),
       ...placementProblems(idempotency.strategy, method)
     ],
-    open: () => openHttp(reflected, idempotency, { classify: options.classify, maxBodySize: options.maxBodySize }) as Effect.Effect<never>
+    open: () =>
+      openHttp(reflected, idempotency, {
+        classify: options.classify,
+        maxBodySize: options.maxBodySize
+      }) as Effect.Effect<never>
   }
 }
 

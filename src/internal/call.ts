@@ -1,11 +1,19 @@
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import type { Call, Phase } from "../Call.ts"
 import { type Attempt, CallFailure, type Stopped } from "../CallFailure.ts"
 import type { Repeat } from "../Idempotency.ts"
 import * as Outcome from "../Outcome.ts"
 import * as Reason from "../Reason.ts"
-import type { Prepared } from "./definition.ts"
 import { withoutStack } from "./stack.ts"
+
+/** One input, validated and encoded, ready to be sent any number of times. */
+export interface Prepared {
+  /** Puts the key where the provider reads it. */
+  readonly place: (key: string) => Reason.Reason | undefined
+  /** Sends once, reads the answer to its end, and decodes it. */
+  readonly send: (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
+}
 
 /** The mutable record behind `Call`. One per logical call; only the runner and the built-in layers write it. */
 export class CallRecord implements Call {

@@ -5,16 +5,8 @@ import type { Decision as ExhaustionDecision } from "../Exhaustion.ts"
 import type { Repeat, Strategy } from "../Idempotency.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Reason } from "../Reason.ts"
-import type { CallRecord } from "./call.ts"
+import type { Prepared } from "./call.ts"
 import type * as P from "./policy.ts"
-
-/** One input, validated and encoded, ready to be sent any number of times. */
-export interface Prepared {
-  /** Puts the key where the provider reads it. */
-  readonly place: (key: string) => Reason | undefined
-  /** Sends once, reads the answer to its end, and decodes it. */
-  readonly send: (call: CallRecord) => Effect.Effect<unknown, Reason>
-}
 
 /** How one operation reaches its provider, with every service it needs resolved. */
 export interface Transport {

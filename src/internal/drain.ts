@@ -42,31 +42,33 @@ export class Drain {
     return Effect.suspend(() => {
       this.draining = true
       if (this.running.size === 0) return Effect.void
-      return Effect.flatMap(Effect.raceFirst(Effect.as(this.whenIdle, true), Effect.as(Effect.sleep(drain), false)), (done) =>
-        done
-          ? Effect.void
-          : Effect.forEach(
-              [...this.running],
-              ({ call, fiber }) => {
-                call.cutBy = "drain"
-                fiber.interruptUnsafe()
-                return Effect.andThen(
-                  Effect.exit(Fiber.await(fiber)),
-                  Effect.logWarning(
-                    `${name} shut down while ${call.operation} was running: outcome ${call.outcome()}`
-                  ).pipe(
-                    Effect.annotateLogs({
-                      integration: call.integration,
-                      operation: call.operation,
-                      effect: call.outcome(),
-                      correlation_id: call.correlationId,
-                      ...(call.key === undefined ? {} : { idempotency_key: call.key })
-                    })
+      return Effect.flatMap(
+        Effect.raceFirst(Effect.as(this.whenIdle, true), Effect.as(Effect.sleep(drain), false)),
+        (done) =>
+          done
+            ? Effect.void
+            : Effect.forEach(
+                [...this.running],
+                ({ call, fiber }) => {
+                  call.cutBy = "drain"
+                  fiber.interruptUnsafe()
+                  return Effect.andThen(
+                    Effect.exit(Fiber.await(fiber)),
+                    Effect.logWarning(
+                      `${name} shut down while ${call.operation} was running: outcome ${call.outcome()}`
+                    ).pipe(
+                      Effect.annotateLogs({
+                        integration: call.integration,
+                        operation: call.operation,
+                        effect: call.outcome(),
+                        correlation_id: call.correlationId,
+                        ...(call.key === undefined ? {} : { idempotency_key: call.key })
+                      })
+                    )
                   )
-                )
-              },
-              { discard: true, concurrency: "unbounded" }
-            )
+                },
+                { discard: true, concurrency: "unbounded" }
+              )
       )
     })
   }

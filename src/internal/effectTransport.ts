@@ -3,9 +3,9 @@ import * as Schema from "effect/Schema"
 import type { Call } from "../Call.ts"
 import { describeIssue } from "../PolicyDecode.ts"
 import * as Reason from "../Reason.ts"
-import type { CallRecord } from "./call.ts"
+import type { CallRecord, Prepared } from "./call.ts"
 import { servicesOf, withServices } from "./context.ts"
-import type { OpenSite, Prepared, Transport } from "./definition.ts"
+import type { OpenSite, Transport } from "./definition.ts"
 import { nowOf } from "./timer.ts"
 
 interface Options {
@@ -58,9 +58,9 @@ export const openEffect = (options: Options) => {
             if (decode === undefined) return sent
             return Effect.flatMap(sent, (value) => {
               call.phase = "answered"
-              return Effect.mapError(
-                decode(value) as Effect.Effect<unknown, Schema.SchemaError>,
-                (error) => Reason.make("InvalidResponse", { message: describeIssue(error) })
+              call.pending = Reason.make("BodyLost", { message: "the answer arrived, but was not decoded in time" })
+              return Effect.mapError(decode(value) as Effect.Effect<unknown, Schema.SchemaError>, (error) =>
+                Reason.make("InvalidResponse", { message: describeIssue(error) })
               )
             })
           })

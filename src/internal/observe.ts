@@ -88,13 +88,13 @@ export const log = (
   failure: CallFailure | undefined
 ): Effect.Effect<void> => {
   const levels = fiber.getRef(Telemetry.LogLevels)
-  const good =
-    event.callOutcome === "ok" || event.callOutcome === "ok_after_retry" || event.callOutcome === "cancelled"
+  const good = event.callOutcome === "ok" || event.callOutcome === "ok_after_retry" || event.callOutcome === "cancelled"
   const level = good ? levels.ok : levels.failed
   if (level === undefined || isBelow(level, fiber.getRef(References.MinimumLogLevel))) return Effect.void
   const attempts = event.attempts.length
   const line = Effect.logWithLevel(level as never)(
-    `${event.integration} ${event.operation} ${event.callOutcome}` + (failure === undefined ? "" : ` ${failure.reason._tag}`)
+    `${event.integration} ${event.operation} ${event.callOutcome}` +
+      (failure === undefined ? "" : ` ${failure.reason._tag}`)
   )
   return Effect.annotateLogs(line, {
     integration: event.integration,
@@ -109,7 +109,9 @@ export const log = (
     ...(event.traceId === undefined ? {} : { trace_id: event.traceId }),
     ...(event.key === undefined ? {} : { idempotency_key: event.key }),
     ...(event.requestId === undefined ? {} : { provider_request_id: event.requestId }),
-    ...(failure === undefined ? {} : { error_type: event.errorType, reason: failure.reason.message, stopped: failure.stopped })
+    ...(failure === undefined
+      ? {}
+      : { error_type: event.errorType, reason: failure.reason.message, stopped: failure.stopped })
   })
 }
 

@@ -51,7 +51,9 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
   ) as Limits
   const strategy = definition.strategy
   const lifetime =
-    strategy._tag === "Keyed" && strategy.lifetime !== "forever" ? check("the key's lifetime", strategy.lifetime) : undefined
+    strategy._tag === "Keyed" && strategy.lifetime !== "forever"
+      ? check("the key's lifetime", strategy.lifetime)
+      : undefined
   const settle = strategy._tag === "Reconcilable" ? check("settle", strategy.settle) : undefined
   const problems = [
     ...definition.problems,

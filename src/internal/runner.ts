@@ -11,15 +11,15 @@ import { type CallFailure, isCallFailure } from "../CallFailure.ts"
 import type { Decision } from "../Exhaustion.ts"
 import { isIdempotencyKey, toText, toUuid } from "../IdempotencyKey.ts"
 import * as Outcome from "../Outcome.ts"
-import { PolicyError } from "../PolicyError.ts"
+import { type PolicyError } from "../PolicyError.ts"
 import { applyCase } from "../PolicyTranslate.ts"
 import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
 import { attemptSpan } from "./attemptSpan.ts"
 import { boundary } from "./boundary.ts"
-import { CallRecord } from "./call.ts"
+import { CallRecord, type Prepared } from "./call.ts"
 import { servicesOf, withServices } from "./context.ts"
-import type { Definition, Prepared } from "./definition.ts"
+import type { Definition } from "./definition.ts"
 import type { Drain } from "./drain.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
 import { type Stack } from "./plan.ts"
@@ -57,12 +57,13 @@ export const compile = (
     // From the inside out.
     let attempt: AttemptStep = (call) => (call as CallRecord).prepared!.send(call as CallRecord)
     let wrapped: CallStep | undefined
-    for (const layer of [...stack.layers].reverse()) {
+    for (const layer of stack.layers.toReversed()) {
       if (layer.level === "attempt") {
         const transform = yield* layer.build(site)
         attempt = transform(attempt)
         // The span goes around the attempt's own timeout, and inside everything that waits.
-        if (layer.slot === "attemptTimeout") attempt = attemptSpan(definition.about, transport.server, metrics, attempt) as AttemptStep
+        if (layer.slot === "attemptTimeout")
+          attempt = attemptSpan(definition.about, transport.server, metrics, attempt) as AttemptStep
       } else {
         wrapped ??= boundary(site, attempt) as CallStep
         if (layer.slot === "totalDeadline") wrapped = prepareWith(definition, transport.prepare, wrapped)
@@ -87,59 +88,56 @@ export const compile = (
           startedAt,
           correlationId: fiber.getRef(Telemetry.CorrelationId) ?? id
         })
-        return Effect.flatMap(
-          Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call) }),
-          (span) => {
-            const traceId = span.traceId === "noop" ? undefined : span.traceId
-            if (fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined) call.correlationId = traceId
-            metrics.active(1, fiber.context)
-            const ticket = drain.enter(call, fiber)
-            const body =
-              ticket === undefined
-                ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
-                : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
-            return Effect.matchCauseEffect(
-              Effect.onExit(body, (exit) => {
-                ticket?.leave()
-                metrics.active(-1, fiber.context)
-                const failure = failureOf(exit, call, fiber)
-                const event = observe(call, failure, exit, traceId, nowOf(fiber))
-                metrics.update(event, fiber.context)
-                span.attribute(Telemetry.names.outcome, event.callOutcome)
-                span.attribute(Telemetry.names.effect, event.outcome)
-                span.attribute(Telemetry.names.attempts, event.attempts.length)
-                span.attribute(Telemetry.names.correlationId, event.correlationId)
-                if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
-                if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
-                if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
-                if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
-                span.end(
-                  fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
-                  Exit.isSuccess(exit)
-                    ? Exit.void
-                    : failure === undefined
-                      ? Exit.failCause(exit.cause as Cause.Cause<never>)
-                      : spanExit(failure.reason._tag, failure.reason.message)
-                )
-                const own = fiber.getRef(Telemetry.Observers)
-                const all =
-                  own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
-                const written = log(fiber, event, failure)
-                return all.length === 0 ? written : Effect.andThen(notify(all, event), written)
-              }),
-              {
-                onSuccess: Effect.succeed,
-                onFailure: (cause) => {
-                  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-                  const failure = failureOf(Exit.failCause(cause), call, fiber)!
-                  setCallSite(failure, callSite)
-                  const translated = applyCase(definition.translate, failure.reason.error)
-                  return Effect.fail(translated !== undefined ? translated : orElse(failure))
-                }
+        return Effect.flatMap(Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call) }), (span) => {
+          const traceId = span.traceId === "noop" ? undefined : span.traceId
+          if (fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined) call.correlationId = traceId
+          metrics.active(1, fiber.context)
+          const ticket = drain.enter(call, fiber)
+          const body =
+            ticket === undefined
+              ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
+              : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
+          return Effect.matchCauseEffect(
+            Effect.onExit(body, (exit) => {
+              ticket?.leave()
+              metrics.active(-1, fiber.context)
+              const failure = failureOf(exit, call, fiber)
+              const event = observe(call, failure, exit, traceId, nowOf(fiber))
+              metrics.update(event, fiber.context)
+              span.attribute(Telemetry.names.outcome, event.callOutcome)
+              span.attribute(Telemetry.names.effect, event.outcome)
+              span.attribute(Telemetry.names.attempts, event.attempts.length)
+              span.attribute(Telemetry.names.correlationId, event.correlationId)
+              if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
+              if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
+              if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
+              if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
+              span.end(
+                fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
+                Exit.isSuccess(exit)
+                  ? Exit.void
+                  : failure === undefined
+                    ? Exit.failCause(exit.cause as Cause.Cause<never>)
+                    : spanExit(failure.reason._tag, failure.reason.message)
+              )
+              const own = fiber.getRef(Telemetry.Observers)
+              const all =
+                own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
+              const written = log(fiber, event, failure)
+              return all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+            }),
+            {
+              onSuccess: Effect.succeed,
+              onFailure: (cause) => {
+                if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+                const failure = failureOf(Exit.failCause(cause), call, fiber)!
+                setCallSite(failure, callSite)
+                const translated = applyCase(definition.translate, failure.reason.error)
+                return Effect.fail(translated !== undefined ? translated : orElse(failure))
               }
-            )
-          }
-        )
+            }
+          )
+        })
       })
   })
 
@@ -172,7 +170,8 @@ const observe = (
   integration: call.integration,
   operation: call.operation,
   callOutcome: Exit.isFailure(exit) && failure === undefined ? "cancelled" : callOutcome(call, failure),
-  outcome: failure === undefined ? (Exit.isSuccess(exit) && !call.fellBack ? "Applied" : call.outcome()) : failure.outcome,
+  outcome:
+    failure === undefined ? (Exit.isSuccess(exit) && !call.fellBack ? "Applied" : call.outcome()) : failure.outcome,
   errorType: failure === undefined ? undefined : errorType(failure.reason),
   attempts: call.attempts,
   startedAt: call.startedAt,

@@ -36,7 +36,10 @@ export const setCallSite = (error: Error, site: Error): void => {
     get() {
       const lines = (site.stack ?? "").split("\n").slice(1)
       // The first frames are this library's own method; the user's line comes next.
-      const own = lines.findIndex((line) => !/[\\/]breakwater[\\/](src|dist)[\\/]|internal[\\/]stack|Integration\.(ts|js)|runner\.(ts|js)/.test(line))
+      const own = lines.findIndex(
+        (line) =>
+          !/[\\/]breakwater[\\/](src|dist)[\\/]|internal[\\/]stack|Integration\.(ts|js)|runner\.(ts|js)/.test(line)
+      )
       return `${error.name}: ${error.message}\n${lines.slice(Math.max(own, 0)).join("\n")}`
     }
   })

@@ -34,8 +34,10 @@ const capture = HttpClient.makeWith(
 )
 
 export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointName: string): Reflected => {
-  const isIt = (options: { readonly group: { readonly identifier: string }; readonly endpoint: { readonly identifier: string } }) =>
-    options.group.identifier === groupName && options.endpoint.identifier === endpointName
+  const isIt = (options: {
+    readonly group: { readonly identifier: string }
+    readonly endpoint: { readonly identifier: string }
+  }) => options.group.identifier === groupName && options.endpoint.identifier === endpointName
   let found: Reflected | undefined
   HttpApi.reflect(api, {
     predicate: isIt,
@@ -69,6 +71,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
       }
     }
   })
-  if (found === undefined) throw new RangeError(`HttpOperation.endpoint: no endpoint "${endpointName}" in group "${groupName}"`)
+  if (found === undefined)
+    throw new RangeError(`HttpOperation.endpoint: no endpoint "${endpointName}" in group "${groupName}"`)
   return found
 }

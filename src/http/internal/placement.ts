@@ -14,7 +14,11 @@ export const placeKey = (
   key: string
 ): HttpClientRequest.HttpClientRequest | string => {
   if (placement._tag === "Header") {
-    return HttpClientRequest.setHeader(request, placement.name, placement.quoted ? `"${key.replace(/["\\]/g, "\\$&")}"` : key)
+    return HttpClientRequest.setHeader(
+      request,
+      placement.name,
+      placement.quoted ? `"${key.replace(/["\\]/g, "\\$&")}"` : key
+    )
   }
   const path = placement._tag === "BodyField" ? placement.path : ["variables", placement.variable]
   const where = path.join(".")

@@ -11,9 +11,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type * as Idempotency from "../../Idempotency.ts"
-import type { CallRecord } from "../../internal/call.ts"
+import type { CallRecord, Prepared } from "../../internal/call.ts"
 import { servicesOf, withServices } from "../../internal/context.ts"
-import type { Prepared, Transport } from "../../internal/definition.ts"
+import type { Transport } from "../../internal/definition.ts"
 import { nowOf } from "../../internal/timer.ts"
 import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
@@ -77,29 +77,30 @@ export const openHttp = (
     const send =
       (request: Request) =>
       (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
-        Effect.withFiber((fiber) =>
-          Effect.scoped(
-            Effect.flatMap(
-              Effect.mapError(
-                target.authorize(decorate(HttpClientRequest.prependUrl(request, target.baseUrl), call, fiber)),
-                (cause) =>
-                  Reason.make("Failed", {
-                    message: "the credentials could not be read",
-                    outcome: "NotSent",
-                    transient: true,
-                    health: "ignored",
-                    cause
-                  })
-              ),
-              (authorized) => {
-                call.sent(nowOf(fiber))
-                return Effect.flatMap(
-                  Effect.catch(throughMiddleware(authorized), (error) => Effect.fail(ofError(error, call))),
-                  (response) => receive(response, call, fiber)
-                )
-              }
-            )
-          ).pipe(Effect.provideContext(contextOf(fiber))) as Effect.Effect<unknown, Reason.Reason>
+        Effect.withFiber(
+          (fiber) =>
+            Effect.scoped(
+              Effect.flatMap(
+                Effect.mapError(
+                  target.authorize(decorate(HttpClientRequest.prependUrl(request, target.baseUrl), call, fiber)),
+                  (cause) =>
+                    Reason.make("Failed", {
+                      message: "the credentials could not be read",
+                      outcome: "NotSent",
+                      transient: true,
+                      health: "ignored",
+                      cause
+                    })
+                ),
+                (authorized) => {
+                  call.sent(nowOf(fiber))
+                  return Effect.flatMap(
+                    Effect.catch(throughMiddleware(authorized), (error) => Effect.fail(ofError(error, call))),
+                    (response) => receive(response, call, fiber)
+                  )
+                }
+              )
+            ).pipe(Effect.provideContext(contextOf(fiber))) as Effect.Effect<unknown, Reason.Reason>
         )
 
     const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
@@ -148,8 +149,7 @@ export const openHttp = (
       call.phase = "answered"
       call.status = status
       call.requestId = requestId
-      call.pending =
-        looksAtBody && status >= 200 && status < 300 ? { ...pending, outcome: "Unknown" } : pending
+      call.pending = looksAtBody && status >= 200 && status < 300 ? { ...pending, outcome: "Unknown" } : pending
       return Effect.matchCauseEffect(readBody(response, limit), {
         onFailure: (cause) =>
           Cause.hasInterruptsOnly(cause)
@@ -163,7 +163,11 @@ export const openHttp = (
       const error = Cause.squash(cause)
       const why = error === tooLarge ? `larger than ${limit} bytes` : "cut"
       return pending._tag === "BodyLost"
-        ? { ...pending, message: `status ${pending.status}, but its body was ${why}`, cause: error === tooLarge ? undefined : error }
+        ? {
+            ...pending,
+            message: `status ${pending.status}, but its body was ${why}`,
+            cause: error === tooLarge ? undefined : error
+          }
         : { ...pending, message: `${pending.message} (its body was ${why})` }
     }
 
@@ -183,7 +187,11 @@ export const openHttp = (
         const parsed = parse(mediaType, body)
         const verdict = classify?.(status, headers, parsed) ?? target.classify?.(status, headers, parsed)
         if (verdict !== undefined) {
-          const reason = Reason.make(verdict.reason, { message: `${pending.message}, classified`, ...details, ...verdict })
+          const reason = Reason.make(verdict.reason, {
+            message: `${pending.message}, classified`,
+            ...details,
+            ...verdict
+          })
           return Effect.fail(reason)
         }
       }
@@ -228,7 +236,8 @@ export const openHttp = (
     }
 
     const undecodable = (error: unknown, status: number, mediaType: string, details: Reason.Details): Reason.Reason => {
-      const wrongMedia = HttpClientError.isHttpClientError(error) || (mediaType === "text/html" && !Schema.isSchemaError(error))
+      const wrongMedia =
+        HttpClientError.isHttpClientError(error) || (mediaType === "text/html" && !Schema.isSchemaError(error))
       const html = mediaType === "text/html"
       return Reason.make("InvalidResponse", {
         ...details,
@@ -300,7 +309,9 @@ const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, 
           return Effect.void
         }),
         (error): Effect.Effect<void, unknown> =>
-          HttpClientError.isHttpClientError(error) && error.reason._tag === "EmptyBodyError" ? Effect.void : Effect.fail(error)
+          HttpClientError.isHttpClientError(error) && error.reason._tag === "EmptyBodyError"
+            ? Effect.void
+            : Effect.fail(error)
       ),
       () => {
         const body = new Uint8Array(size)

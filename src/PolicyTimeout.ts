@@ -6,7 +6,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { CallFailure } from "./CallFailure.ts"
-import { type CallRecord } from "./internal/call.ts"
+import type { CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
 import { attemptLayer, callLayer, type Policy, standalone } from "./internal/policy.ts"
 import { alone } from "./internal/alone.ts"

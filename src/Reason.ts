@@ -155,7 +155,8 @@ export const make = (tag: Tag, details: Details = {}): Reason => {
     _tag: tag,
     message: details.message ?? defaults.message,
     outcome: details.outcome ?? defaults.outcome,
-    transient: (details.transient ?? defaults.transient) && !replayed,
+    // A replayed answer never changes. One whose body was lost on the way may arrive the next time.
+    transient: (details.transient ?? defaults.transient) && (!replayed || tag === "BodyLost"),
     health: details.health ?? defaults.health,
     status: details.status,
     retryAfter: details.retryAfter,

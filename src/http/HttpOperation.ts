@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Brand } from "effect/Brand"
 import type * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpApi from "effect/http-api/HttpApi"
@@ -55,15 +56,7 @@ export type Input<T extends HttpApiEndpoint.ConstraintRequest> = Part<"params", 
     : Shown<I>
   : never
 
-type PayloadOf<P> = P extends {
-  readonly [K in HttpApiSchema.MultipartTypeId | HttpApiSchema.MultipartStreamTypeId]?: unknown
-}
-  ? HttpApiSchema.MultipartTypeId extends keyof P
-    ? FormData
-    : HttpApiSchema.MultipartStreamTypeId extends keyof P
-      ? FormData
-      : P
-  : P
+type PayloadOf<P> = P extends Brand<HttpApiSchema.MultipartTypeId | HttpApiSchema.MultipartStreamTypeId> ? FormData : P
 
 /**
  * What a call succeeds with.
@@ -105,24 +98,48 @@ export type RepeatOf<T, M extends Idempotency.Repeat> = [M] extends [never]
 
 type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
 
+/**
+ * What stands where an endpoint is refused. Its argument is the reason.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export interface Refused<Why extends string> {
+  readonly "~refused": Why
+}
+
 type Streaming = HttpApiSchema.StreamSchema | HttpApiSchema.Upgrade
-type IsStreaming<S> =
-  Extract<S, Streaming | HttpApiSchema.WithHeaders<HttpApiSchema.StreamSchema, never>> extends never ? false : true
+type IsStreaming<S> = Extract<Bare<S>, Streaming> extends never ? false : true
+
+/** The schema of a success without its headers. */
+type Bare<S> = S extends HttpApiSchema.WithHeaders<infer Body, infer _Headers> ? Body : S
 
 /** `unknown` for an endpoint that an operation can carry, else the sentence that refuses it. */
-type Carried<T extends HttpApiEndpoint.ConstraintRequest> =
-  IsStreaming<T["~Success"]> extends true
-    ? "streaming and upgrade endpoints can't be operations: they have no end that a deadline could wait for"
+type Carried<T> = T extends HttpApiEndpoint.ConstraintRequest
+  ? IsStreaming<T["~Success"]> extends true
+    ? Refused<"streaming and upgrade endpoints can't be operations: they have no end that a deadline could wait for">
     : IsStreaming<T["~Payload"]> extends true
-      ? "a streamed payload can't be sent twice: it can't be an operation"
+      ? Refused<"a streamed payload can't be sent twice: it can't be an operation">
       : unknown
+  : never
+
+/** `unknown` for an endpoint that needs no options, else the sentence that asks for them. */
+type Plain<T> = T extends HttpApiEndpoint.ConstraintRequest
+  ? NeedsIdempotency<T> extends true
+    ? Refused<`a ${MethodOf<T> & string} must say how a repeat is made safe: give { idempotency } as fourth argument`>
+    : [Extract<Declared<T>, Operation.Tagged>] extends [never]
+      ? Answered<T> extends string
+        ? Refused<Answered<T>>
+        : unknown
+      : Refused<"this endpoint declares errors: give { translate }, with a case for each, as fourth argument">
+  : never
+
+type Answered<T extends HttpApiEndpoint.ConstraintRequest> = Operation.SaysSomething<
+  HttpApiClient.SuccessType<Bare<T["~Success"]>>
+>
 
 type Validated<T extends HttpApiEndpoint.ConstraintRequest> =
-  unknown extends Operation.SaysSomething<Success<T>>
-    ? { readonly success?: undefined }
-    : { readonly success: Operation.Unvalidated & Unsaid<Operation.SaysSomething<Success<T>>> }
-
-type Unsaid<S> = S extends string ? unknown : unknown
+  Answered<T> extends string ? { readonly success: Operation.Unvalidated } : { readonly success?: undefined }
 
 /**
  * Options of `endpoint`.
@@ -171,37 +188,53 @@ export type Options<
  * @category constructors
  * @since 0.1.0
  */
-export const endpoint = <
-  ApiId extends string,
-  Groups extends HttpApiGroup.Constraint,
-  const G extends HttpApiGroup.Identifier<Groups>,
-  const E extends HttpApiGroup.EndpointsWithIdentifier<Groups, G>["identifier"],
-  C = {},
-  A2 = never,
-  RI = never,
-  RX = never,
-  M extends Idempotency.Repeat = never,
-  NX extends "any" | "safe" = never,
-  Pol = unknown,
-  L = unknown
->(
-  api: HttpApi.HttpApi<ApiId, Groups>,
-  group: G,
-  endpoint: E & Carried<Endpoint<Groups, G, E>>,
-  ...options: {} extends Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>
-    ? [options?: Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>]
-    : [options: Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>]
-): Operation.Operation<
-  Input<Endpoint<Groups, G, E>>,
-  Success<Endpoint<Groups, G, E>> | A2,
-  Operation.Translated<C> | Operation.OrElse<L>,
-  Services<Endpoint<Groups, G, E>> | RI | RX,
-  RepeatOf<Endpoint<Groups, G, E>, M>,
-  Operation.OpenOf<Pol, NX, L>
-> =>
-  Operation.fromDefinition(
-    define(api as unknown as HttpApi.Top, group, endpoint, (options[0] ?? {}) as AnyOptions)
-  ) as never
+export const endpoint: {
+  /** An endpoint of which the method and the contract say all there is to say. */
+  <
+    ApiId extends string,
+    Groups extends HttpApiGroup.Constraint,
+    const G extends HttpApiGroup.Identifier<Groups>,
+    const E extends HttpApiGroup.EndpointsWithIdentifier<Groups, G>["identifier"]
+  >(
+    api: HttpApi.HttpApi<ApiId, Groups>,
+    group: G,
+    endpoint: E & Carried<Endpoint<Groups, G, E>> & Plain<Endpoint<Groups, G, E>>
+  ): Operation.Operation<
+    Input<Endpoint<Groups, G, E>>,
+    Success<Endpoint<Groups, G, E>>,
+    never,
+    Services<Endpoint<Groups, G, E>>,
+    RepeatOf<Endpoint<Groups, G, E>, never>,
+    Operation.Decision
+  >
+  <
+    ApiId extends string,
+    Groups extends HttpApiGroup.Constraint,
+    const G extends HttpApiGroup.Identifier<Groups>,
+    const E extends HttpApiGroup.EndpointsWithIdentifier<Groups, G>["identifier"],
+    C = {},
+    A2 = never,
+    RI = never,
+    RX = never,
+    M extends Idempotency.Repeat = never,
+    NX extends "any" | "safe" = never,
+    Pol = unknown,
+    L = unknown
+  >(
+    api: HttpApi.HttpApi<ApiId, Groups>,
+    group: G,
+    endpoint: E & Carried<Endpoint<Groups, G, E>>,
+    options: Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>
+  ): Operation.Operation<
+    Input<Endpoint<Groups, G, E>>,
+    Success<Endpoint<Groups, G, E>> | A2,
+    Operation.Translated<C> | Operation.OrElse<L>,
+    Services<Endpoint<Groups, G, E>> | RI | RX,
+    RepeatOf<Endpoint<Groups, G, E>, M>,
+    Operation.OpenOf<Pol, NX, L>
+  >
+} = (api: unknown, group: string, name: string, options: unknown = {}) =>
+  Operation.fromDefinition(define(api as HttpApi.Top, group, name, options as AnyOptions)) as never
 
 interface AnyOptions {
   readonly idempotency?: Idempotency.Any

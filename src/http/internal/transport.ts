@@ -1,7 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
@@ -43,7 +43,7 @@ export const openHttp = (
   options: Options
 ): Effect.Effect<Transport, never, HttpClient.HttpClient | HttpTarget> =>
   Effect.gen(function* () {
-    const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+    const client = yield* HttpClient.HttpClient
     const target = yield* HttpTarget
     const built = yield* Effect.context<never>()
     const services = servicesOf(built)
@@ -63,7 +63,6 @@ export const openHttp = (
       return context as Context.Context<never>
     }
 
-    // A scope of its own per attempt: closing it aborts what is still on the wire.
     const execute = (request: Request): Effect.Effect<Response, unknown> =>
       client.execute(request) as unknown as Effect.Effect<Response, unknown>
     const middleware = reflected.middleware
@@ -77,31 +76,16 @@ export const openHttp = (
     const send =
       (request: Request) =>
       (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
-        Effect.withFiber(
-          (fiber) =>
-            Effect.scoped(
-              Effect.flatMap(
-                Effect.mapError(
-                  target.authorize(decorate(HttpClientRequest.prependUrl(request, target.baseUrl), call, fiber)),
-                  (cause) =>
-                    Reason.make("Failed", {
-                      message: "the credentials could not be read",
-                      outcome: "NotSent",
-                      transient: true,
-                      health: "ignored",
-                      cause
-                    })
-                ),
-                (authorized) => {
-                  call.sent(nowOf(fiber))
-                  return Effect.flatMap(
-                    Effect.catch(throughMiddleware(authorized), (error) => Effect.fail(ofError(error, call))),
-                    (response) => receive(response, call, fiber)
-                  )
-                }
-              )
-            ).pipe(Effect.provideContext(contextOf(fiber))) as Effect.Effect<unknown, Reason.Reason>
-        )
+        Effect.withFiber((fiber) => {
+          const located = decorate(HttpClientRequest.prependUrl(request, target.baseUrl), call, fiber)
+          return Effect.flatMap(Effect.mapError(target.authorize(located), noCredentials), (authorized) => {
+            call.sent(nowOf(fiber))
+            return Effect.matchCauseEffect(throughMiddleware(authorized), {
+              onFailure: (cause) => Effect.failCause(Cause.map(cause, (error) => ofError(error, call))),
+              onSuccess: (response) => receive(response, call, fiber)
+            })
+          }).pipe(Effect.provideContext(contextOf(fiber))) as Effect.Effect<unknown, Reason.Reason>
+        })
 
     const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
       if (target.correlationHeader !== undefined) {
@@ -287,12 +271,21 @@ export const openHttp = (
     }
   })
 
+const noCredentials = (cause: unknown): Reason.Reason =>
+  Reason.make("Failed", {
+    message: "the credentials could not be read",
+    outcome: "NotSent",
+    transient: true,
+    health: "ignored",
+    cause
+  })
+
 const tooLarge = "too large"
 
 /** Reads a body to its end, or to the limit. A known length is read in one piece. */
 const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, unknown> => {
   const length = Number(response.headers["content-length"] ?? NaN)
-  if (length > limit) return Effect.fail(tooLarge)
+  if (length > limit) return Effect.andThen(abandon(response), Effect.fail(tooLarge))
   if (length >= 0 && response.headers["content-encoding"] === undefined) {
     return Effect.map(response.arrayBuffer, (buffer) => new Uint8Array(buffer))
   }
@@ -325,6 +318,10 @@ const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, 
     )
   })
 }
+
+/** Closes the connection of an answer that nobody reads: Effect does so when the reading of its body is interrupted. */
+const abandon = (response: Response): Effect.Effect<unknown> =>
+  Effect.flatMap(Effect.forkChild(response.arrayBuffer, { startImmediately: true }), Fiber.interrupt)
 
 const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
   (bytes.byteLength === bytes.buffer.byteLength

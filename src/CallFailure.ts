@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Predicate from "effect/Predicate"
 import type * as Outcome from "./Outcome.ts"
 import type * as Reason from "./Reason.ts"
@@ -76,6 +77,11 @@ export class CallFailure extends Data.TaggedError("CallFailure")<{
 
   override get message(): string {
     return format(this)
+  }
+
+  /** What `console.log` shows: the message and the call site, never a cause that may hold a request or an answer. */
+  override [NodeInspectSymbol](): unknown {
+    return this.stack ?? this.message
   }
 
   override toJSON(): unknown {

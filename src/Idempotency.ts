@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { IdempotencyKey } from "./IdempotencyKey.ts"
+import { check, format } from "./internal/duration.ts"
 
 /**
  * What a repeat means: `Safe` changes nothing at the provider, `Idempotent` may be repeated after it may have happened,
@@ -237,6 +238,8 @@ export const readOnly = (reason: string): Idempotency<unknown, unknown, never, "
 export const atMostOnce = (reason: string): Idempotency<unknown, unknown, never, "AtMostOnce"> =>
   make("AtMostOnce", { _tag: "AtMostOnce", reason })
 
+const lengthOf = (input: Duration.Input): string => format(check("", input).millis)
+
 /**
  * One sentence about where the key comes from, for plans.
  *
@@ -258,10 +261,10 @@ export const describe = (self: { readonly strategy: Strategy }): string => {
           : at._tag === "BodyField"
             ? `body field ${at.path.join(".")}`
             : `GraphQL variable ${at.variable}`
-      return `key derived from the input, sent in ${place}, remembered for ${String(strategy.lifetime)}`
+      return `key from the input, in ${place}, kept ${strategy.lifetime === "forever" ? "for ever" : `for ${lengthOf(strategy.lifetime)}`}`
     }
     case "Reconcilable":
-      return `looks before it repeats, ${String(strategy.settle)} after an unknown outcome`
+      return `looks before it repeats, ${lengthOf(strategy.settle)} after an unknown outcome`
     case "Conditional":
       return "conditional on an entity tag (If-Match)"
     case "AtMostOnce":

@@ -185,9 +185,9 @@ export const breaker = (options?: {
     attemptLayer({
       slot: "circuitBreaker",
       name,
-      describe: `opens after ${settings.consecutive} failures in a row${
-        settings.rate === undefined ? "" : ` or ${settings.rate.threshold * 100} % of ${size} attempts`
-      }, for ${format(settings.openFor)} up to ${format(settings.maxOpenFor)}`,
+      describe: `opens at ${settings.consecutive} failures in a row${
+        settings.rate === undefined ? "" : ` or ${settings.rate.threshold * 100} % of ${size}`
+      }, for ${format(settings.openFor)} to ${format(settings.maxOpenFor)}`,
       problems,
       build: (site: Site) =>
         Effect.map(

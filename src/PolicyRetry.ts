@@ -182,7 +182,7 @@ export const retry = <E0 = never>(
     callLayer({
       slot: "retry",
       name: "retry",
-      describe: `up to ${maxAttempts} attempts, while a failure is transient and a repeat is safe`,
+      describe: `up to ${maxAttempts} attempts: transient failures, where safe to repeat`,
       limits: { maxAttempts },
       problems: attemptsProblem(maxAttempts),
       build: (site: Site) => Effect.succeed((step) => loop(site, maxAttempts, schedule, step))

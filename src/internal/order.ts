@@ -2,21 +2,34 @@
 // order and the plan prints it, so there is one list.
 
 export const order = [
-  ["observe", "one span, one event and one log line per call, whatever happens inside"],
-  ["translate", "every failure leaves as an error of the application"],
-  ["exhausted", "decides what a failure means once the policy is done, outside the deadline that may have caused it"],
-  ["totalDeadline", "covers encoding, every attempt, every wait, the body and its decoding"],
-  ["prepare", "validates, derives the key and encodes once, so that all attempts send the same bytes"],
-  ["call", "custom layers of a call see the key and may shape all attempts"],
-  ["retry", "outside the breaker, so that a dead provider is noticed after attempts, not after calls"],
-  ["circuitBreaker", "before any permit is taken: an open circuit costs nothing"],
-  ["bulkhead", "a permit is held by an attempt, never by a backoff"],
-  ["attempt", "custom layers of an attempt"],
-  ["attemptSpan", "a span per attempt, without the time spent waiting for a permit"],
-  ["attemptTimeout", "bounds one attempt to the end of its body and decoding"],
-  ["auth", "credentials are read per attempt: they may rotate during a backoff"],
-  ["send", "the one place that talks to the provider"],
-  ["decode", "status first, then the body against its schema"]
+  // Sees everything, rejections and interruptions included, and nothing sees it: it reads the record, not the error.
+  ["observe", "one span, event and log line for the whole call"],
+  // Outside the decision below, so that nothing of the provider's leaves, whatever was decided.
+  ["translate", "every failure becomes an error of the application"],
+  // Outside the deadline that may have caused the failure: a fallback has a limit of its own.
+  ["exhausted", "decides what a failure means once the policy is done"],
+  // Covers encoding, every attempt, every wait, the body and its decoding.
+  ["totalDeadline", "bounds the whole call"],
+  // Outside retry: one key and one encoded body for all attempts. Inside the deadline: encoding may wait for services.
+  ["prepare", "validates, derives the key and encodes, once"],
+  // Custom layers of a call see the key, and all attempts.
+  ["call", "a custom layer around all attempts"],
+  // Outside the breaker: a dead provider is noticed after attempts, not after calls.
+  ["retry", "repeats what is transient, where a repeat is safe"],
+  // Before any permit is taken: an open circuit costs nothing, and its rejection is none of the provider's failures.
+  ["circuitBreaker", "turns attempts away while the provider fails"],
+  // Inside retry: a permit is held by an attempt and never by a backoff.
+  ["bulkhead", "bounds the attempts that run at once"],
+  ["attempt", "a custom layer around each attempt"],
+  // Inside the waits for a permit: the span's duration is the provider's.
+  ["attemptSpan", "one span for each attempt"],
+  // Around auth, sending, the body and decoding: a stalled body is the failure that headers-only timeouts miss.
+  ["attemptTimeout", "bounds one attempt"],
+  // Per attempt: tokens may be renewed during a backoff.
+  ["auth", "credentials, read for each attempt"],
+  ["send", "sends the same bytes each time"],
+  // Status before body: an undeclared 500 is a failure of the provider, not of decoding.
+  ["decode", "the status first, then the body against its schema"]
 ] as const
 
 export type Slot = (typeof order)[number][0]

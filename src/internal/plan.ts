@@ -119,6 +119,9 @@ export interface OperationPlan {
   readonly exhausted: string
 }
 
+/** Names that say no more than the slot does. */
+const defaultNames = new Set(["totalDeadline", "retry", "retryNever", "breaker", "bulkhead", "attemptTimeout"])
+
 const fixed = new Set<string>(["observe", "translate", "exhausted", "prepare", "attemptSpan", "send", "decode"])
 
 export const planOf = (name: string, definition: Definition, stack: Stack): OperationPlan => {
@@ -132,7 +135,10 @@ export const planOf = (name: string, definition: Definition, stack: Stack): Oper
       ...(fixed.has(slot) || (slot === "auth" && http !== undefined) ? [{ slot, describe: why }] : []),
       ...stack.layers
         .filter((layer) => layer.slot === slot)
-        .map((layer) => ({ slot: layer.name === slot ? slot : `${slot} ${layer.name}`, describe: layer.describe }))
+        .map((layer) => ({
+          slot: defaultNames.has(layer.name) ? slot : `${slot} ${layer.name}`,
+          describe: layer.describe
+        }))
     ]),
     worstCaseAttempts: stack.limits.maxAttempts,
     worstCaseTime: (stack.limits.totalDeadline ?? Infinity) + (stack.decision._tag === "Fallback" ? 1_000 : 0),

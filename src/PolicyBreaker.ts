@@ -93,7 +93,7 @@ const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, 
         if (Exit.isFailure(admitted)) return Effect.fail(rejection(key, admitted))
         return Effect.flatMap(Effect.exit(restore(step(call))), (exit) => {
           if (Exit.isSuccess(exit)) return Effect.andThen(record(key, admitted.value, undefined), exit)
-          const reason = Exit.hasInterrupts(exit) ? ignored : reasonOf(exit.cause)
+          const reason = Exit.hasInterrupts(exit) ? ignored : reasonOf(exit.cause, call)
           return Effect.andThen(record(key, admitted.value, reason), exit)
         })
       })

@@ -109,8 +109,8 @@ const loop = (
             return stop(failure, "the provider may forget the key before another attempt ends", call)
           }
           call.waiting = waiting
-          const next = reconcile === undefined ? once(call, driver) : look(call, failure, driver, reconcile)
-          return waiting > 0 ? Effect.flatMap(Effect.sleep(waiting), () => next) : next
+          const next = () => (reconcile === undefined ? once(call, driver) : look(call, failure, driver, reconcile))
+          return waiting > 0 ? Effect.flatMap(Effect.sleep(waiting), next) : next()
         }
       })
     )

@@ -53,7 +53,7 @@ const flags = {
   only: Flag.Literals(
     "only",
     clients.map(({ name }) => name)
-  ).pipe(Flag.withDescription("Run one client alone"), Flag.optional),
+  ).pipe(Flag.withDescription("Run one alone"), Flag.optional),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print one JSON object instead of the tables"),
     Flag.withoutNegation,

@@ -2,7 +2,7 @@
  * Everything that a step of the checkout may fail with. Each member says whether its effect happened (`outcome`), and
  * carries the status under which the checkout's own API reports it. An error outside this list is "untyped".
  */
-import { Schema } from "effect"
+import { type Duration, Option, Predicate, Schema, SchemaGetter } from "effect"
 
 /** Did the effect happen? The same four words as breakwater's `Outcome`, as part of the checkout's own contract. */
 export const Outcome = Schema.Literals(["NotSent", "Refused", "Unknown", "Applied"])
@@ -41,11 +41,21 @@ export class AddressRejected extends Schema.TaggedError<AddressRejected>()(
   }
 }
 
+/** Milliseconds on the wire, and left out there (not `null`) when the provider gave no hint. */
+const retryAfter = Schema.optionalKey(Schema.DurationFromMillis).pipe(
+  Schema.decodeTo(Schema.optional(Schema.Duration), {
+    decode: SchemaGetter.passthrough(),
+    encode: SchemaGetter.transformOptional<Duration.Duration, Duration.Duration | undefined>(
+      Option.filter(Predicate.isNotUndefined)
+    )
+  })
+)
+
 /**
  * A provider failed us, whatever its own status or transport error was. 424 ("failed dependency") is ours alone: none
- * of the providers sends it. `retryAfter` is in milliseconds on the wire.
+ * of the providers sends it.
  */
-const unavailable = { outcome: Outcome, retryAfter: Schema.optional(Schema.DurationFromMillis) }
+const unavailable = { outcome: Outcome, retryAfter }
 
 export class InventoryUnavailable extends Schema.TaggedError<InventoryUnavailable>()(
   "InventoryUnavailable",

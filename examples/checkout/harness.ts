@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly concurrency?: number | undefined
   /** Milliseconds after which a call counts as hung and is cut; 5 s unless a test says otherwise. */
   readonly hungAfterMs?: number | undefined
-  /** Called after every order. */
+  /** Called after every call, and after every order. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Called when the run is interrupted, with the figures so far. */
   readonly onInterrupted?: ((result: RunResult) => void) | undefined
@@ -36,6 +36,7 @@ export const runClient = (options: RunOptions): Effect.Effect<RunResult, Provide
         concurrency: options.concurrency ?? concurrency,
         discard: true
       }).pipe(
+        Effect.raceFirst(run.died),
         Effect.andThen(Effect.sync(tally.stop)),
         Effect.andThen(close),
         Effect.andThen(run.settled),

@@ -90,7 +90,7 @@ export const layers = (urls: ProviderUrls) => ({
   cards: HttpIntegration.layer(Cards, {
     baseUrl: urls.cards,
     // Two statuses of this provider mean something only together with the problem's type.
-    classify: (status, _headers, body) => {
+    classifyErrors: (status, _headers, body) => {
       const type = typeof body === "object" && body !== null && "type" in body ? body.type : undefined
       if (status === 409 && type === cardProblems.inProgress) return Reason.inProgress()
       if (status === 422 && type === cardProblems.keyReused) return Reason.keyConflict()

@@ -5,7 +5,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer, Schema } from "effect"
 import { HttpRouter, type HttpServer, type HttpServerError } from "effect/http"
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, OpenApi } from "effect/http-api"
 import { createServer } from "node:http"
 import { Checkout } from "./client.ts"
 import {
@@ -42,7 +42,8 @@ export class CheckoutApi extends HttpApi.make("checkout")
       HttpApiEndpoint.get("health", "/health", { success: Schema.Struct({ status: Schema.Literal("ok") }) })
     )
   )
-  .middleware(HttpApiMiddleware.ProblemDetails) {}
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotateMerge(OpenApi.annotations({ title: "Checkout" })) {}
 
 export const handlers = HttpApiBuilder.group(
   CheckoutApi,

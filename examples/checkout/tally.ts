@@ -73,6 +73,7 @@ export const makeTally = ({ client, onProgress, orders }: TallyOptions) => {
   let stoppedAt: number | undefined
   const seconds = () => ((stoppedAt ?? performance.now()) - startedAt) / 1_000
 
+  const report = () => onProgress?.({ ...count, seconds: seconds(), integrations: meter.figures })
   const sample = (text: string) => {
     if (samples.length < 10) samples.push(text)
   }
@@ -108,13 +109,14 @@ export const makeTally = ({ client, onProgress, orders }: TallyOptions) => {
       if (!client.observes) {
         meter.observe({ integration: integrationOf[operation], operation, outcome, attempts: 0, latencyMs })
       }
+      report()
     },
     orderStarted: () => {
       count.started++
     },
     orderEnded: () => {
       count.ended++
-      onProgress?.({ ...count, seconds: seconds(), integrations: meter.figures })
+      report()
     },
     result: (audit: Audit): RunResult => {
       const changes = changesPerOrder(audit)

@@ -113,8 +113,13 @@ export interface Options<Methods> extends Integration.LayerOptions<Methods> {
   /** Where the provider is. */
   readonly baseUrl: string | URL | Config.Config<string> | Config.Config<URL>
   readonly auth?: Auth | undefined
-  /** What an answer means, where its status does not say it. An operation's own `classify` goes first. */
+  /**
+   * What an answer of any status means, for a provider that reports errors with 200. A 2xx that can't be read is then
+   * `Unknown`: it may have been an error. An operation's own goes first.
+   */
   readonly classify?: Classify | undefined
+  /** What an answer other than 2xx means, where its status does not say it. An operation's own goes first. */
+  readonly classifyErrors?: Classify | undefined
   /** A header that carries the correlation id to the provider. Default: none is sent. */
   readonly correlationHeader?: string | undefined
   /** Whether the provider is told the trace. Default: `"none"`, for third parties. */
@@ -161,6 +166,7 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
       baseUrl: url.replace(/\/$/, ""),
       authorize: options.auth === undefined ? Effect.succeed : yield* options.auth.make,
       classify: options.classify,
+      classifyErrors: options.classifyErrors,
       correlationHeader: options.correlationHeader?.toLowerCase(),
       propagate: options.traceparent ?? "none",
       requestIdHeaders: (options.requestIdHeaders ?? ["request-id", "x-request-id", "x-amzn-requestid"]).map((name) =>

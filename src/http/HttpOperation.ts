@@ -169,8 +169,13 @@ export type Options<
   Operation.Translation<Declared<T>, C> &
   Operation.Decisions<Input<T>, A2, RX, NX, RepeatOf<T, M>, Pol, L> &
   Validated<T> & {
-    /** What an answer means, where its status does not say it. Wins over the integration's. */
+    /**
+     * What an answer of any status means, for a provider that reports errors with 200. A 2xx that can't be read is then
+     * `Unknown`: it may have been an error. Goes before the integration's.
+     */
     readonly classify?: Classify | undefined
+    /** What an answer other than 2xx means, where its status does not say it. Goes before the integration's. */
+    readonly classifyErrors?: Classify | undefined
     /** The largest answer that is read, in bytes. Default: 5 MiB. */
     readonly maxBodySize?: number | undefined
   }
@@ -243,6 +248,7 @@ interface AnyOptions {
   readonly exhausted?: Exhaustion.Any
   readonly orElse?: (failure: never) => unknown
   readonly classify?: Classify
+  readonly classifyErrors?: Classify
   readonly maxBodySize?: number
 }
 
@@ -274,6 +280,7 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
     open: () =>
       openHttp(reflected, idempotency, {
         classify: options.classify,
+        classifyErrors: options.classifyErrors,
         maxBodySize: options.maxBodySize
       }) as Effect.Effect<never>
   }

@@ -34,6 +34,7 @@ export class HttpTarget extends Context.Service<
       request: HttpClientRequest.HttpClientRequest
     ) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
     readonly classify: Classify | undefined
+    readonly classifyErrors: Classify | undefined
     readonly correlationHeader: string | undefined
     readonly propagate: "none" | "w3c"
     readonly requestIdHeaders: ReadonlyArray<string>

@@ -77,7 +77,7 @@ const reasonAt = (exit: Exit.Exit<unknown, Reason.Reason>, call: CallRecord): Re
   Exit.isSuccess(exit)
     ? undefined
     : !Cause.hasInterruptsOnly(exit.cause)
-      ? reasonOf(exit.cause)
+      ? reasonOf(exit.cause, call)
       : call.cutBy === undefined
         ? undefined
         : call.cut(`cut by the ${call.cutBy}`)

@@ -1,5 +1,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { AttemptStep, Site } from "../Call.ts"
 import type { CallFailure } from "../CallFailure.ts"
 import * as Reason from "../Reason.ts"
@@ -7,17 +8,21 @@ import type { CallRecord } from "./call.ts"
 import { format } from "./duration.ts"
 import { nowOf } from "./timer.ts"
 
-/** Turns what an attempt ended with into a reason. A defect is `Failed`: no defect escapes where a failure is due. */
-export const reasonOf = (cause: Cause.Cause<Reason.Reason>): Reason.Reason => {
+/**
+ * Turns what an attempt ended with into a reason. A defect is `Failed`: no defect escapes where a failure is due. One
+ * that struck before anything was sent is known not to have happened.
+ */
+export const reasonOf = (cause: Cause.Cause<Reason.Reason>, call: CallRecord): Reason.Reason => {
   for (const reason of cause.reasons) {
     if (Cause.isFailReason(reason)) return reason.error
   }
+  const outcome = call.phase === "waiting" ? ("NotSent" as const) : undefined
   for (const reason of cause.reasons) {
     if (Cause.isDieReason(reason)) {
-      return Reason.make("Failed", { message: `a defect: ${nameOf(reason.defect)}`, cause: reason.defect })
+      return Reason.make("Failed", { message: `a defect: ${nameOf(reason.defect)}`, cause: reason.defect, outcome })
     }
   }
-  return Reason.make("Failed", { message: "an empty cause" })
+  return Reason.make("Failed", { message: "an empty cause", outcome })
 }
 
 const nameOf = (u: unknown): string => (u instanceof Error ? u.name : typeof u)
@@ -41,36 +46,35 @@ export const boundary =
         return Effect.fail(call.fail(refusal, "no time is left for another attempt", now))
       }
       return Effect.matchCauseEffect(
-        Effect.onInterrupt(step(call), () =>
-          Effect.sync(() => {
-            const end = nowOf(fiber)
-            call.end(
-              call.cutBy === undefined
-                ? "Interrupted"
-                : call.cut(
-                    call.cutBy === "deadline"
-                      ? `cut by the total deadline of ${format(call.deadline - call.startedAt)}`
-                      : "cut because the integration shut down"
-                  ),
-              end
-            )
-          })
-        ),
+        // Written as the step ends and not after: an interruption in between must not lose an attempt that was sent.
+        Effect.onExit(step(call), (exit) => {
+          const end = nowOf(fiber)
+          call.end(
+            Exit.isSuccess(exit)
+              ? "Success"
+              : !Cause.hasInterruptsOnly(exit.cause)
+                ? reasonOf(exit.cause, call)
+                : call.cutBy === undefined
+                  ? "Interrupted"
+                  : call.cut(cutMessage(call)),
+            end
+          )
+          return Effect.void
+        }),
         {
           onFailure: (cause) => {
             if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-            const end = nowOf(fiber)
-            const reason = reasonOf(cause)
-            call.end(reason, end)
-            return Effect.fail(call.fail(reason, "retries are switched off", end))
+            return Effect.fail(call.fail(call.lastReason!, "retries are switched off", nowOf(fiber)))
           },
-          onSuccess: (value) => {
-            call.end("Success", nowOf(fiber))
-            return Effect.succeed(value)
-          }
+          onSuccess: Effect.succeed
         }
       )
     })
+
+const cutMessage = (call: CallRecord): string =>
+  call.cutBy === "deadline"
+    ? `cut by the total deadline of ${format(call.deadline - call.startedAt)}`
+    : "cut because the integration shut down"
 
 const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {
   if (now >= call.deadline) return Reason.make("DeadlineExceeded")

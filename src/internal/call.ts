@@ -46,6 +46,8 @@ export class CallRecord implements Call {
   /** When the last attempt of unknown outcome ended. */
   lastUnknownAt: number | undefined = undefined
   fellBack = false
+  /** Why the last attempt failed; `undefined` if it did not. */
+  lastReason: Reason.Reason | undefined = undefined
   /** The input, validated and encoded. */
   prepared: Prepared | undefined = undefined
 
@@ -88,6 +90,7 @@ export class CallRecord implements Call {
   /** Ends the current attempt and adds it to the history. */
   end(reason: Reason.Reason | "Success" | "Interrupted", now: number): void {
     const bare = typeof reason === "string"
+    this.lastReason = bare ? undefined : reason
     const outcome = bare
       ? reason === "Success"
         ? "Applied"

@@ -5,13 +5,15 @@ import * as Context from "effect/Context"
 const ofTheFiber =
   /^(effect\/(Clock|Console|ConfigProvider|ErrorReporter|Logger|Metric|Random|References|Schedule|Scheduler|Scope|Tracer)(\/|$)|effect\/Layer\/|breakwater\/Telemetry\/)/
 
+/** Services that were there when a layer was built. */
+export type Services = Context.Context<never> | undefined
+
 /** Reads the services that an effect was given when its layer was built, without what belongs to a fiber. */
-export const servicesOf = (context: Context.Context<never>): ReadonlyMap<string, unknown> =>
-  new Map([...context.mapUnsafe].filter(([key]) => !ofTheFiber.test(key)))
+export const servicesOf = (context: Context.Context<never>): Services => {
+  const own = [...context.mapUnsafe].filter(([key]) => !ofTheFiber.test(key))
+  return own.length === 0 ? undefined : Context.makeUnsafe(new Map(own))
+}
 
 /** The caller's context with the services of the build. */
-export const withServices = (
-  caller: Context.Context<never>,
-  services: ReadonlyMap<string, unknown>
-): Context.Context<never> =>
-  services.size === 0 ? caller : Context.makeUnsafe(new Map([...caller.mapUnsafe, ...services]))
+export const withServices = (caller: Context.Context<never>, services: Services): Context.Context<never> =>
+  services === undefined ? caller : Context.merge(caller, services)

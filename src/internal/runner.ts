@@ -18,7 +18,7 @@ import * as Telemetry from "../Telemetry.ts"
 import { attemptSpan } from "./attemptSpan.ts"
 import { boundary } from "./boundary.ts"
 import { CallRecord, type Prepared } from "./call.ts"
-import { servicesOf, withServices } from "./context.ts"
+import { type Services, servicesOf, withServices } from "./context.ts"
 import type { Definition } from "./definition.ts"
 import type { Drain } from "./drain.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
@@ -88,56 +88,60 @@ export const compile = (
           startedAt,
           correlationId: fiber.getRef(Telemetry.CorrelationId) ?? id
         })
-        return Effect.flatMap(Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call) }), (span) => {
-          const traceId = span.traceId === "noop" ? undefined : span.traceId
-          if (fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined) call.correlationId = traceId
-          metrics.active(1, fiber.context)
-          const ticket = drain.enter(call, fiber)
-          const body =
-            ticket === undefined
-              ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
-              : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
-          return Effect.matchCauseEffect(
-            Effect.onExit(body, (exit) => {
-              ticket?.leave()
-              metrics.active(-1, fiber.context)
-              const failure = failureOf(exit, call, fiber)
-              const event = observe(call, failure, exit, traceId, nowOf(fiber))
-              metrics.update(event, fiber.context)
-              span.attribute(Telemetry.names.outcome, event.callOutcome)
-              span.attribute(Telemetry.names.effect, event.outcome)
-              span.attribute(Telemetry.names.attempts, event.attempts.length)
-              span.attribute(Telemetry.names.correlationId, event.correlationId)
-              if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
-              if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
-              if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
-              if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
-              span.end(
-                fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
-                Exit.isSuccess(exit)
-                  ? Exit.void
-                  : failure === undefined
-                    ? Exit.failCause(exit.cause as Cause.Cause<never>)
-                    : spanExit(failure.reason._tag, failure.reason.message)
-              )
-              const own = fiber.getRef(Telemetry.Observers)
-              const all =
-                own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
-              const written = log(fiber, event, failure)
-              return all.length === 0 ? written : Effect.andThen(notify(all, event), written)
-            }),
-            {
-              onSuccess: Effect.succeed,
-              onFailure: (cause) => {
-                if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-                const failure = failureOf(Exit.failCause(cause), call, fiber)!
-                setCallSite(failure, callSite)
-                const translated = applyCase(definition.translate, failure.reason.error)
-                return Effect.fail(translated !== undefined ? translated : orElse(failure))
+        // Nothing may come between the start of a call and what must happen at its end.
+        return Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call) }), (span) => {
+            const traceId = span.traceId === "noop" ? undefined : span.traceId
+            if (fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined)
+              call.correlationId = traceId
+            metrics.active(1, fiber.context)
+            const ticket = drain.enter(call, fiber)
+            const body =
+              ticket === undefined
+                ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
+                : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
+            return Effect.matchCauseEffect(
+              Effect.onExit(restore(body), (exit) => {
+                ticket?.leave()
+                metrics.active(-1, fiber.context)
+                const failure = failureOf(exit, call, fiber)
+                const event = observe(call, failure, exit, traceId, nowOf(fiber))
+                metrics.update(event, fiber.context)
+                span.attribute(Telemetry.names.outcome, event.callOutcome)
+                span.attribute(Telemetry.names.effect, event.outcome)
+                span.attribute(Telemetry.names.attempts, event.attempts.length)
+                span.attribute(Telemetry.names.correlationId, event.correlationId)
+                if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
+                if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
+                if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
+                if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
+                span.end(
+                  fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
+                  Exit.isSuccess(exit)
+                    ? Exit.void
+                    : failure === undefined
+                      ? Exit.failCause(exit.cause as Cause.Cause<never>)
+                      : spanExit(failure.reason._tag, failure.reason.message)
+                )
+                const own = fiber.getRef(Telemetry.Observers)
+                const all =
+                  own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
+                const written = log(fiber, event, failure)
+                return all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+              }),
+              {
+                onSuccess: Effect.succeed,
+                onFailure: (cause) => {
+                  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+                  const failure = failureOf(Exit.failCause(cause), call, fiber)!
+                  setCallSite(failure, callSite)
+                  const translated = applyCase(definition.translate, failure.reason.error)
+                  return Effect.fail(translated !== undefined ? translated : orElse(failure))
+                }
               }
-            }
-          )
-        })
+            )
+          })
+        )
       })
   })
 
@@ -239,7 +243,7 @@ const checkKey = (text: string, maxLength: number): string | undefined =>
         : "the idempotency key has characters other than visible ASCII"
 
 /** The decision for failures that the policy would have retried. */
-const exhaust = (decision: Decision, services: ReadonlyMap<string, unknown>, step: CallStep): CallStep => {
+const exhaust = (decision: Decision, services: Services, step: CallStep): CallStep => {
   if (decision._tag === "Fail") return step
   const { f, unlessItHappened } = decision
   return (call) =>
@@ -272,7 +276,7 @@ const exhaust = (decision: Decision, services: ReadonlyMap<string, unknown>, ste
 }
 
 /** What a `reconcilable` operation needs of its site. */
-export const reconcileOf = (definition: Definition, services: ReadonlyMap<string, unknown>): Site["reconcile"] => {
+export const reconcileOf = (definition: Definition, services: Services): Site["reconcile"] => {
   const strategy = definition.strategy
   if (strategy._tag !== "Reconcilable") return undefined
   return {

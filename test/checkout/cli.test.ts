@@ -133,9 +133,9 @@ describe("npm run demo", () => {
   )
 
   it("ends at once on Ctrl-C, with the figures so far and code 130", async () => {
-    // A true signal to a true process. Under a fault for every request nobody gets far in two seconds.
+    // A true signal to a true process, as soon as it says that it is under way: seconds before anybody could be done.
     const main = fileURLToPath(new URL("../../examples/checkout/main.ts", import.meta.url))
-    const args = ["-C", "@breakwater/source", main, "--json", "--fault-rate", "1"]
+    const args = ["-C", "@breakwater/source", main, "--json"]
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
     let out = ""
     let err = ""
@@ -153,9 +153,9 @@ describe("npm run demo", () => {
     assert.strictEqual(code, 130, err)
     assert.isBelow(performance.now() - interruptedAt, 2_000)
     const { clients, orders } = JSON.parse(out)
-    assert.deepStrictEqual([orders, clients.length], [1_000, 1])
-    assert.isBelow(clients[0].ordersDone, 1_000)
-  })
+    assert.strictEqual(orders, 1_000)
+    assert.isBelow(clients.at(-1).ordersDone, 1_000)
+  }, 30_000)
 
   it("has an exit code for each kind of end", () => {
     assert.strictEqual(exitCode(Exit.void), 0)

@@ -5,7 +5,7 @@ import { effectClient } from "../../examples/checkout/clients/effect.ts"
 import { CardDeclined, InventoryUnavailable, MailUnavailable } from "../../examples/checkout/errors.ts"
 import { generateOrders } from "../../examples/checkout/generate-orders.ts"
 import { runClient } from "../../examples/checkout/harness.ts"
-import { Providers } from "../../examples/checkout/provider/handle.ts"
+import { Providers, ProvidersError } from "../../examples/checkout/provider/handle.ts"
 import type { RunResult } from "../../examples/checkout/tally.ts"
 
 type Steps = Checkout["Service"]
@@ -131,13 +131,15 @@ layer(Providers.layer, { excludeTestServices: true })("runClient", (it) => {
   )
 
   it.effect("cuts a call that hangs, and does not wait for one that cannot be interrupted", () =>
-    Effect.gen(function* () {
-      for (const hang of [Effect.never, Effect.uninterruptible(Effect.never)]) {
+    Effect.forEach(
+      [Effect.never, Effect.uninterruptible(Effect.never)],
+      Effect.fnUntraced(function* (hang) {
         const client = variant(({ receipt }) => ({ receipt: (order) => (order.id === third ? hang : receipt(order)) }))
-        const result = yield* runClient({ client, orders: few, faults: calm, hungAfterMs: 200 })
+        const result = yield* runClient({ client, orders: few, faults: calm, hungAfterMs: 1_000 })
         assert.deepStrictEqual(counts(result), { ...clean, ordersDone: 4, hung: 1, requestsPerOrder: 2.8 })
-      }
-    })
+      }),
+      { concurrency: 2 }
+    )
   )
 
   it.effect("waits for an execution that outlives its client before it audits", () =>
@@ -149,6 +151,21 @@ layer(Providers.layer, { excludeTestServices: true })("runClient", (it) => {
       // Half of the stalled requests execute, at the earliest 100 ms after they arrived: after all of them were cut.
       assert.isAbove(result.audit.ledger.length, 0)
       assert.isTrue(result.audit.ledger.every(({ at }) => at >= 100))
+    })
+  )
+
+  it.effect("fails at once, and blames no client, when the provider process dies", () =>
+    Effect.gen(function* () {
+      const problem = new ProvidersError({ problem: "ended (SIGKILL)" })
+      const client = variant(() => ({ reserve: () => Effect.never }))
+      const dying = Effect.map(Providers, ({ start }) =>
+        Providers.of({ start: (plan) => Effect.map(start(plan), (run) => ({ ...run, died: Effect.fail(problem) })) })
+      )
+      const failure = yield* runClient({ client, orders: few, faults: calm }).pipe(
+        Effect.provideServiceEffect(Providers, dying),
+        Effect.flip
+      )
+      assert.strictEqual(failure, problem)
     })
   )
 

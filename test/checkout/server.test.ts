@@ -1,5 +1,5 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Logger } from "effect"
+import { Context, Duration, Effect, Layer, Logger } from "effect"
 import { HttpServer } from "effect/http"
 import { Checkout } from "../../examples/checkout/client.ts"
 import { clients } from "../../examples/checkout/clients/index.ts"
@@ -66,9 +66,20 @@ describe("the checkout's own API", () => {
       Effect.gen(function* () {
         const failing = [
           ["reserve", new OutOfStock({ sku: "MUG-BLUE" }), 409, { sku: "MUG-BLUE", outcome: "Refused" }],
-          ["reserve", new InventoryUnavailable({ outcome: "NotSent" }), 424, { outcome: "NotSent" }],
+          [
+            "reserve",
+            new InventoryUnavailable({ outcome: "NotSent", retryAfter: undefined }),
+            424,
+            { outcome: "NotSent" }
+          ],
           ["charge", new CardDeclined({ code: "expired" }), 402, { code: "expired", outcome: "Refused" }],
-          ["charge", new PaymentsUnavailable({ outcome: "Unknown" }), 424, { outcome: "Unknown" }]
+          ["charge", new PaymentsUnavailable({ outcome: "Unknown" }), 424, { outcome: "Unknown" }],
+          [
+            "charge",
+            new PaymentsUnavailable({ outcome: "Refused", retryAfter: Duration.seconds(2) }),
+            424,
+            { outcome: "Refused", retryAfter: 2_000 }
+          ]
         ] as const
         for (const [step, error, status, fields] of failing) {
           const post = yield* over({ [step]: () => Effect.fail(error) })

@@ -2,7 +2,7 @@
  * The checkout over breakwater: three methods of three integrations, and one decision of the application's own. A failure
  * says whether its effect happened; where it did, the checkout goes on, since only the answer was lost.
  */
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Telemetry } from "breakwater"
 import { Effect, Layer } from "effect"
 import { Checkout, type ClientEntry, type ClientOptions } from "../client.ts"

@@ -19,6 +19,8 @@ export interface ProviderRun {
   /** Waits for executions that outlived their client; no sleep, the providers say when. */
   readonly settled: Effect.Effect<void, ProvidersError>
   readonly audit: Effect.Effect<Audit, ProvidersError>
+  /** Fails when the provider process ends, and waits until then. */
+  readonly died: Effect.Effect<never, ProvidersError>
 }
 
 export class Providers extends Context.Service<
@@ -30,7 +32,7 @@ export class Providers extends Context.Service<
   static readonly layer: Layer.Layer<Providers, ProvidersError> = Layer.effect(
     Providers,
     Effect.gen(function* () {
-      const { ask } = yield* Effect.acquireRelease(spawnProcess, ({ child }) => kill(child))
+      const { ask, died } = yield* Effect.acquireRelease(spawnProcess, ({ child }) => kill(child))
       let runs = 0
       const start = Effect.fnUntraced(function* (plan: FaultPlan) {
         const run = ++runs
@@ -38,7 +40,7 @@ export class Providers extends Context.Service<
           // A process that is gone has no run left to stop.
           Effect.ignore(ask({ type: "stop", run }))
         )
-        return { urls, settled: Effect.asVoid(ask({ type: "settle", run })), audit: ask({ type: "audit", run }) }
+        return { urls, settled: Effect.asVoid(ask({ type: "settle", run })), audit: ask({ type: "audit", run }), died }
       })
       return Providers.of({ start })
     })
@@ -47,45 +49,58 @@ export class Providers extends Context.Service<
 
 type Ask = <C extends Command>(command: C) => Effect.Effect<Replies[C["type"]], ProvidersError>
 
-const spawnProcess: Effect.Effect<{ readonly child: ChildProcess; readonly ask: Ask }, ProvidersError> =
-  Effect.callback((resume) => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL("../providers.ts", import.meta.url))], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"]
-    })
-    const waiting = new Map<number, (reply: ReplyMessage) => void>()
-    let ended: string | undefined
-    const end = (problem: string) => {
-      ended ??= problem
-      for (const [id, settle] of waiting) settle({ id, error: problem })
-      waiting.clear()
-    }
-    child.on("message", (message: ReplyMessage) => {
-      waiting.get(message.id)?.(message)
-      waiting.delete(message.id)
-    })
-    child.on("exit", (code, signal) => end(`ended (${signal ?? `exit code ${code}`})`))
-    let ids = 0
-    const ask: Ask = (command) =>
-      Effect.callback((resume) => {
-        const fail = (problem: string) => resume(Effect.fail(new ProvidersError({ problem })))
-        if (ended !== undefined) return fail(ended)
-        const message: CommandMessage = { id: ++ids, command }
-        waiting.set(message.id, (reply) =>
-          "error" in reply ? fail(reply.error) : resume(Effect.succeed(reply.ok as Replies[(typeof command)["type"]]))
-        )
-        child.send(message, (error) => {
-          if (error === null) return
-          waiting.delete(message.id)
-          fail(ended ?? error.message)
-        })
-        return Effect.sync(() => waiting.delete(message.id))
-      })
-    child.once("error", (error) => {
-      end(error.message)
-      resume(Effect.fail(new ProvidersError({ problem: `did not start: ${error.message}` })))
-    })
-    child.once("spawn", () => resume(Effect.succeed({ child, ask })))
+interface ProviderProcess {
+  readonly child: ChildProcess
+  readonly ask: Ask
+  readonly died: Effect.Effect<never, ProvidersError>
+}
+
+const spawnProcess: Effect.Effect<ProviderProcess, ProvidersError> = Effect.callback((resume) => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("../providers.ts", import.meta.url))], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"]
   })
+  const waiting = new Map<number, (reply: ReplyMessage) => void>()
+  const mourners = new Set<(problem: string) => void>()
+  let ended: string | undefined
+  const end = (problem: string) => {
+    ended ??= problem
+    for (const [id, settle] of waiting) settle({ id, error: problem })
+    waiting.clear()
+    for (const mourn of mourners) mourn(problem)
+  }
+  child.on("message", (message: ReplyMessage) => {
+    waiting.get(message.id)?.(message)
+    waiting.delete(message.id)
+  })
+  child.on("exit", (code, signal) => end(`ended (${signal ?? `exit code ${code}`})`))
+  const died: ProviderProcess["died"] = Effect.callback((resume) => {
+    const fail = (problem: string) => resume(Effect.fail(new ProvidersError({ problem })))
+    if (ended !== undefined) return fail(ended)
+    mourners.add(fail)
+    return Effect.sync(() => void mourners.delete(fail))
+  })
+  let ids = 0
+  const ask: Ask = (command) =>
+    Effect.callback((resume) => {
+      const fail = (problem: string) => resume(Effect.fail(new ProvidersError({ problem })))
+      if (ended !== undefined) return fail(ended)
+      const message: CommandMessage = { id: ++ids, command }
+      waiting.set(message.id, (reply) =>
+        "error" in reply ? fail(reply.error) : resume(Effect.succeed(reply.ok as Replies[(typeof command)["type"]]))
+      )
+      child.send(message, (error) => {
+        if (error === null) return
+        waiting.delete(message.id)
+        fail(ended ?? error.message)
+      })
+      return Effect.sync(() => waiting.delete(message.id))
+    })
+  child.once("error", (error) => {
+    end(error.message)
+    resume(Effect.fail(new ProvidersError({ problem: `did not start: ${error.message}` })))
+  })
+  child.once("spawn", () => resume(Effect.succeed({ child, ask, died })))
+})
 
 const kill = (child: ChildProcess): Effect.Effect<void> =>
   Effect.callback((resume) => {

@@ -6,6 +6,9 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiClient from "effect/http-api/HttpApiClient"
 import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import type * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 
 type Encode = (input: unknown) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
 
@@ -18,7 +21,8 @@ export interface Reflected {
   /** Keys of the client middleware, outermost last, as Effect runs them. */
   readonly middleware: ReadonlyArray<string>
   readonly declaredErrors: ReadonlySet<number>
-  readonly declaredSuccesses: ReadonlySet<number>
+  /** The media types of each declared success, by status. */
+  readonly declaredSuccesses: ReadonlyMap<number, ReadonlySet<string>>
   readonly encode: Encode
   readonly decode: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<unknown, unknown, unknown>
 }
@@ -32,6 +36,15 @@ const capture = HttpClient.makeWith(
     Effect.map(request, (request) => HttpClientResponse.fromWeb(request, new Response())),
   Effect.succeed
 )
+
+// The annotation that `HttpApiSchema.asText` and its like write; JSON is the default. Effect keeps its reader internal.
+const encodingOf = SchemaAST.resolveAt<{ readonly contentType: string }>("~httpApiEncoding")
+
+const mediaTypeOf = (schema: Schema.Top): string => {
+  const body = HttpApiSchema.isWithHeaders(schema) ? schema.schema : schema
+  const encoding = encodingOf(schema.ast) ?? encodingOf(body.ast)
+  return (encoding?.contentType ?? "application/json").split(";", 1)[0]!.trim().toLowerCase()
+}
 
 export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointName: string): Reflected => {
   const isIt = (options: {
@@ -58,7 +71,9 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
         path: endpoint.path,
         middleware: Array.from(middleware, (tag) => `${tag.key}/Client`),
         declaredErrors: new Set(errors.keys()),
-        declaredSuccesses: new Set(successes.keys()),
+        declaredSuccesses: new Map(
+          Array.from(successes, ([status, schemas]) => [status, new Set(schemas.map(mediaTypeOf))])
+        ),
         encode: (input) =>
           Effect.map(
             call({ ...(input as object | undefined), responseMode: "response-only" }),

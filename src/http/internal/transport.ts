@@ -24,6 +24,7 @@ import { placeKey } from "./placement.ts"
 
 interface Options {
   readonly classify: Classify | undefined
+  readonly classifyErrors: Classify | undefined
   readonly maxBodySize: number | undefined
 }
 
@@ -49,8 +50,12 @@ export const openHttp = (
     const services = servicesOf(built)
     const mutation = idempotency.repeat !== "Safe"
     const limit = options.maxBodySize ?? target.maxBodySize
-    const classify = options.classify
-    const looksAtBody = classify !== undefined || target.classify !== undefined
+    const ofAny = [options.classify, target.classify].filter((classify) => classify !== undefined)
+    const ofErrors = [options.classifyErrors, options.classify, target.classifyErrors, target.classify].filter(
+      (classify) => classify !== undefined
+    )
+    // Where a 2xx may be an error, one that can't be read may have been one.
+    const looksAtBody = ofAny.length > 0
 
     // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
     const disabled = HttpClient.TracerDisabledWhen
@@ -167,16 +172,15 @@ export const openHttp = (
         replayed: pending.replayed
       }
       const mediaType = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
-      if (looksAtBody) {
+      const classifiers = success ? ofAny : ofErrors
+      if (classifiers.length > 0) {
         const parsed = parse(mediaType, body)
-        const verdict = classify?.(status, headers, parsed) ?? target.classify?.(status, headers, parsed)
-        if (verdict !== undefined) {
-          const reason = Reason.make(verdict.reason, {
-            message: `${pending.message}, classified`,
-            ...details,
-            ...verdict
-          })
-          return Effect.fail(reason)
+        for (const classify of classifiers) {
+          const verdict = classify(status, headers, parsed)
+          if (verdict === undefined) continue
+          return Effect.fail(
+            Reason.make(verdict.reason, { message: `${pending.message}, classified`, ...details, ...verdict })
+          )
         }
       }
       if (!success && mediaType === "application/problem+json") {
@@ -197,9 +201,13 @@ export const openHttp = (
             : { ...pending, message: `${pending.message}, not declared` }
         )
       }
-      const buffered = Object.create(response, {
-        arrayBuffer: { value: Effect.succeed(toArrayBuffer(body)) }
-      }) as Response
+      // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
+      const buffered = {
+        status,
+        headers,
+        request: response.request,
+        arrayBuffer: Effect.succeed(toArrayBuffer(body))
+      } as unknown as Response
       return Effect.catch(reflected.decode(buffered) as Effect.Effect<unknown, unknown>, (error) =>
         Effect.fail(
           success
@@ -220,19 +228,21 @@ export const openHttp = (
     }
 
     const undecodable = (error: unknown, status: number, mediaType: string, details: Reason.Details): Reason.Reason => {
+      const expected = reflected.declaredSuccesses.get(status)
       const wrongMedia =
-        HttpClientError.isHttpClientError(error) || (mediaType === "text/html" && !Schema.isSchemaError(error))
-      const html = mediaType === "text/html"
+        HttpClientError.isHttpClientError(error) ||
+        (mediaType !== "" &&
+          expected?.has(mediaType) !== true &&
+          !(isJson(mediaType) && expected?.has("application/json") === true))
       return Reason.make("InvalidResponse", {
         ...details,
-        message:
-          wrongMedia || html
-            ? `status ${status} with an unexpected media type: ${mediaType === "" ? "none" : mediaType}`
-            : Schema.isSchemaError(error)
-              ? `status ${status}: ${describeIssue(error)}`
-              : `status ${status}: the body could not be decoded`,
-        outcome: wrongMedia || html || looksAtBody ? "Unknown" : Answer.afterSuccess(status),
-        health: wrongMedia || html ? "failure" : "success"
+        message: wrongMedia
+          ? `status ${status} with an unexpected media type: ${mediaType === "" ? "none" : mediaType}`
+          : Schema.isSchemaError(error)
+            ? `status ${status}: ${describeIssue(error)}`
+            : `status ${status}: the body could not be decoded`,
+        outcome: wrongMedia || looksAtBody ? "Unknown" : Answer.afterSuccess(status),
+        health: wrongMedia ? "failure" : "success"
       })
     }
 
@@ -284,12 +294,13 @@ const tooLarge = "too large"
 
 /** Reads a body to its end, or to the limit. A known length is read in one piece. */
 const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, unknown> => {
-  const length = Number(response.headers["content-length"] ?? NaN)
+  // These have no body, whatever length they speak of; it is read all the same, so that the connection is free again.
+  const bodiless = response.request.method === "HEAD" || response.status === 204 || response.status === 304
+  const length = bodiless ? 0 : Number(response.headers["content-length"] ?? NaN)
   if (length > limit) return Effect.andThen(abandon(response), Effect.fail(tooLarge))
-  if (length >= 0 && response.headers["content-encoding"] === undefined) {
+  if (bodiless || (length >= 0 && response.headers["content-encoding"] === undefined)) {
     return Effect.map(response.arrayBuffer, (buffer) => new Uint8Array(buffer))
   }
-  if (response.status === 204 || response.status === 304) return Effect.succeed(new Uint8Array(0))
   return Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let size = 0
@@ -331,10 +342,12 @@ const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
 const decodeJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
 const text = new TextDecoder()
 
+const isJson = (mediaType: string): boolean => /^application\/(.+\+)?json$/.test(mediaType)
+
 /** A body as `classify` sees it. */
 const parse = (mediaType: string, body: Uint8Array): unknown => {
   const decoded = text.decode(body)
-  if (!/^application\/(.+\+)?json$/.test(mediaType)) return decoded
+  if (!isJson(mediaType)) return decoded
   const exit = decodeJson(decoded)
   return exit._tag === "Success" ? exit.value : decoded
 }

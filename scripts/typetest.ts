@@ -6,10 +6,15 @@
  * for that statement, and every message must hold one of them. White space does not count.
  * A fixture in test/types/accepts compiles without a message; `expectType` of test/types/support.ts holds exact types.
  *
- * Then the same on TypeScript 5.9, where each refusal must hold but may use other words. One line per fixture.
+ * Then the same on TypeScript 5.9, and on 7 without `exactOptionalPropertyTypes`, which few applications set: there each
+ * refusal must hold but may use other words. One line per fixture.
+ *
+ * Last, what an editor shows (test/types/hover.ts), and what fifty operations cost (test/bench/types/budget.ts).
  */
 import { existsSync } from "node:fs"
 import { basename, join } from "node:path"
+import { budgetProblems } from "../test/bench/types/budget.ts"
+import { hoverProblems } from "../test/types/hover.ts"
 import { bin, type Diagnostic, diagnosticsOf, filesUnder, isMain, read, root, run, seconds, squeeze } from "./run.ts"
 import { blank, endOfStatement } from "./source.ts"
 
@@ -96,6 +101,12 @@ const main = (): number => {
   }
   const compilers = [
     { version: "7", command: bin("tsc"), args: [], texts: true },
+    {
+      version: "7 without exactOptionalPropertyTypes",
+      command: bin("tsc"),
+      args: ["--exactOptionalPropertyTypes", "false"],
+      texts: false
+    },
     { version: "5.9", command: process.execPath, args: [ts5], texts: false }
   ]
 
@@ -128,8 +139,20 @@ const main = (): number => {
     )
     for (const problem of own) console.log(`     ${problem.replaceAll("\n", "\n     ")}`)
   }
+  const report = (what: string, own: ReadonlyArray<string>) => {
+    console.log(`${own.length === 0 ? "ok  " : "FAIL"} ${what}`)
+    for (const problem of own) console.log(`     ${problem.replaceAll("\n", "\n     ")}`)
+    elsewhere.push(...own)
+  }
   for (const problem of elsewhere) console.log(problem)
   const failed = [...problems.values()].filter((own) => own.length > 0).length
+  if (failed === 0 && elsewhere.length === 0) {
+    const { hovers, problems: hoverFailures } = hoverProblems()
+    report(`hover    ${hovers} texts, on TypeScript 5.9`, hoverFailures)
+    const { added, problems: overBudget } = budgetProblems()
+    const time = added.seconds < 0.1 ? "less than 0.1 s" : `${added.seconds.toFixed(1)} s`
+    report(`budget   fifty operations add ${added.instantiations} instantiations and ${time}`, overBudget)
+  }
   console.log(
     `typetest: ${fixtures.length} fixtures, ${failed} failed; ${times.join(", ")}, ${seconds(started)} in all`
   )

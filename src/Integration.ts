@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -13,6 +13,7 @@ import type { CallFailure } from "./CallFailure.ts"
 import type * as Exhaustion from "./Exhaustion.ts"
 import { servicesOf } from "./internal/context.ts"
 import { Drain } from "./internal/drain.ts"
+import { check } from "./internal/duration.ts"
 import type * as P from "./internal/policy.ts"
 import { type Defaults as AnyDefaults, formatPlan, type OperationPlan, planOf, stackOf } from "./internal/plan.ts"
 import { compile, type Method, reconcileOf } from "./internal/runner.ts"
@@ -51,8 +52,11 @@ type Fitting<D> = {
       : unknown
 }
 
-type Open<O> = O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer _M, infer Left> ? Left : never
-type ModeOf<O> = O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer M, infer _O> ? M : never
+/**
+ * The decisions that the defaults make, whatever happens: without `exactOptionalPropertyTypes` one may be `undefined`.
+ * While `D` is not inferred yet it is `Defaults` itself, which must not be refused.
+ */
+type Given<D> = Defaults extends D ? keyof D : { [K in keyof D]-?: undefined extends D[K] ? never : K }[keyof D]
 
 interface Sentences {
   readonly policy: "no policy: give `policy: Policy.standard()` to the integration or to the operation"
@@ -66,10 +70,13 @@ type NeedsOf<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer _R, inf
 type First<Missing> = "policy" extends Missing ? "policy" : "exhausted" extends Missing ? "exhausted" : "orElse"
 
 /** `unknown` if every decision of an operation is made and fits, else the sentence that refuses it. */
-type Checked<O, D> = [Exclude<Open<O>, keyof D>] extends [never]
-  ? ("exhausted" extends Open<O> ? Operation.ExhaustionFits<NeedsOf<Get<D, "exhausted">>, ModeOf<O>> : unknown) &
-      ("policy" extends Open<O> ? Operation.PolicyFits<Get<D, "policy">, ModeOf<O>> : unknown)
-  : Sentences[First<Exclude<Open<O>, keyof D>>]
+type Checked<O, D> =
+  O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer M, infer Left>
+    ? [Exclude<Left, Given<D>>] extends [never]
+      ? ("exhausted" extends Left ? Operation.ExhaustionFits<NeedsOf<Get<D, "exhausted">>, M> : unknown) &
+          ("policy" extends Left ? Operation.PolicyFits<Get<D, "policy">, M> : unknown)
+      : Sentences[First<Exclude<Left, Given<D>>>]
+    : never
 
 type FallbackOf<X> = X extends Exhaustion.Exhaustion<never, infer A, infer _R, infer _N> ? A : never
 type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer R, infer _N> ? R : never
@@ -80,23 +87,27 @@ type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infe
  * @category models
  * @since 0.1.0
  */
-export type Client<Ops, D> = {
-  readonly [K in keyof Ops]: Ops[K] extends Operation.Operation<
-    infer In,
-    infer A,
-    infer E,
-    infer _R,
-    infer _M,
-    infer Left
-  >
-    ? (
-        input: In
-      ) => Effect.Effect<
-        A | ("exhausted" extends Left ? FallbackOf<Get<D, "exhausted">> : never),
-        E | ("orElse" extends Left ? Operation.OrElse<Get<D, "orElse">> : never)
-      >
-    : never
-}
+export type Client<Ops, D> = [
+  {
+    readonly [K in keyof Ops]: Ops[K] extends Operation.Operation<
+      infer In,
+      infer A,
+      infer E,
+      infer _R,
+      infer _M,
+      infer Left
+    >
+      ? (
+          input: In
+        ) => Effect.Effect<
+          A | ("exhausted" extends Left ? FallbackOf<Get<D, "exhausted">> : never),
+          E | ("orElse" extends Left ? Operation.OrElse<Get<D, "orElse">> : never)
+        >
+      : never
+  }
+] extends [infer Methods] // So that a hover and a declaration show the methods, not the operations they come from.
+  ? Methods
+  : never
 
 /**
  * The services that the operations of an integration need when its layer is built.
@@ -104,13 +115,16 @@ export type Client<Ops, D> = {
  * @category models
  * @since 0.1.0
  */
-export type Services<Ops, D> =
+export type Services<Ops, D> = [
   | {
       [K in keyof Ops]: Ops[K] extends Operation.Operation<never, infer _A, infer _E, infer R, infer _M, infer _O>
         ? R
         : never
     }[keyof Ops]
   | FallbackServices<Get<D, "exhausted">>
+] extends [infer R] // So that a hover shows the services themselves.
+  ? R
+  : never
 
 const DefinitionId = "~breakwater/Integration"
 
@@ -175,8 +189,8 @@ export const Service =
     }
     return Object.assign(tag, {
       [DefinitionId]: runtime,
-      layerMock(this: Context.Service<Self, Client<Ops, D>>, methods: Partial<Client<Ops, D>>) {
-        return Layer.succeed(this, mock(runtime, methods as Readonly<Record<string, unknown>>) as Client<Ops, D>)
+      layerMock(this: typeof tag, methods: Readonly<Record<string, unknown>>) {
+        return Layer.succeed(this, mock(runtime, methods) as Client<Ops, D>)
       }
     }) as never
   }
@@ -245,9 +259,11 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
     }
     if (problems.length > 0) return yield* new PolicyError({ integration: id, operation: "(layer)", problems })
 
+    const grace = check("drain", options?.drain ?? "10 seconds", { zero: true })
+    if (grace.problem !== undefined) {
+      return yield* new PolicyError({ integration: id, operation: "(layer)", problems: [grace.problem] })
+    }
     const drain = new Drain()
-    const grace = Duration.toMillis(Duration.fromInputUnsafe(options?.drain ?? "10 seconds"))
-    yield* Effect.addFinalizer(() => drain.close(id, grace))
     const observers = yield* Effect.service(Telemetry.Observers)
     const services = servicesOf(yield* Effect.context<never>())
     const states = new Map<string, { readonly options: object; readonly operation: string; readonly state: unknown }>()
@@ -291,6 +307,8 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
       const method: Method = yield* compile(definition, stack, site, drain, observers)
       methods[name] = (input) => method(input, callSite())
     }
+    // Added last, so that it runs first: calls that still run need what the policies acquired.
+    yield* Effect.addFinalizer(() => drain.close(id, grace.millis))
     return methods as never
   })
 

@@ -176,7 +176,11 @@ export type Cases<D> = {
  * @category type-level
  * @since 0.1.0
  */
-export type Translated<C> = { [K in keyof C]: C[K] extends (...args: never) => infer X ? X : never }[keyof C]
+export type Translated<C> = [
+  { [K in keyof C]: C[K] extends (...args: never) => infer X ? X : never }[keyof C]
+] extends [infer E] // So that a hover shows the errors themselves.
+  ? E
+  : never
 
 /**
  * What `orElse` returns, `never` if it was not given.
@@ -192,10 +196,13 @@ export type OrElse<L> = L extends (...args: never) => infer X ? X : never
  * @category type-level
  * @since 0.1.0
  */
-export type OpenOf<Pol, NX, L> =
+export type OpenOf<Pol, NX, L> = [
   | (unknown extends Pol ? "policy" : never)
   | ([NX] extends [never] ? "exhausted" : never)
   | (unknown extends L ? "orElse" : never)
+] extends [infer Left extends Decision]
+  ? Left
+  : never
 
 // Were this `unknown`, a function that returns `unknown` would be identical to it, and nothing would be inferred for `L`.
 type OrElseShape = (failure: CallFailure) => {} | null | undefined
@@ -216,14 +223,16 @@ export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, L> {
 }
 
 /**
- * The translation of declared errors: required as soon as there are any.
+ * The translation of declared errors: required as soon as there are any. An `any` declares none.
  *
  * @category type-level
  * @since 0.1.0
  */
 export type Translation<D, C> = [Extract<D, Tagged>] extends [never]
   ? { readonly translate?: C }
-  : { readonly translate: C & Cases<D> & NoLeaks<C> }
+  : 0 extends 1 & D
+    ? { readonly translate?: C & NoLeaks<C> }
+    : { readonly translate: C & Cases<D> & NoLeaks<C> }
 
 // ---- answers that are not validated
 
@@ -303,15 +312,6 @@ export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, 
 } & Translation<E0, C> &
   Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 
-type Made<I, S, C, A2, R0, RX, NX, M extends Idempotency.Repeat, Pol, L> = Operation<
-  InputOf<I>,
-  SuccessOf<S> | A2,
-  Translated<C> | OrElse<L>,
-  R0 | RX,
-  M,
-  OpenOf<Pol, NX, L>
->
-
 /**
  * A call that changes nothing at the provider, over any effect.
  *
@@ -332,7 +332,7 @@ export const query = <
 >(
   name: string,
   options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, L>
-): Made<I, S, C, A2, R0, RX, NX, "Safe", Pol, L> =>
+): Operation<InputOf<I>, SuccessOf<S> | A2, Translated<C> | OrElse<L>, R0 | RX, "Safe", OpenOf<Pol, NX, L>> =>
   fromDefinition(
     define(name, options as never, { repeat: "Safe", strategy: { _tag: "Safe", reason: "a query" } }, "effect")
   ) as never
@@ -366,7 +366,7 @@ export const mutation = <
     /** How a repeat is made safe. */
     readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
   } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, L>
-): Made<I, S, C, A2, R0 | RI, RX, NX, M, Pol, L> =>
+): Operation<InputOf<I>, SuccessOf<S> | A2, Translated<C> | OrElse<L>, R0 | RI | RX, M, OpenOf<Pol, NX, L>> =>
   fromDefinition(
     define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "effect")
   ) as never
@@ -403,7 +403,7 @@ export const fromPromise = <
     /** What a rejection means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
     readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
   } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
-): Made<I, S, {}, A2, RI, RX, NX, M, Pol, L> =>
+): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX, M, OpenOf<Pol, NX, L>> =>
   fromDefinition(
     define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")
   ) as never

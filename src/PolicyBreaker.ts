@@ -41,11 +41,20 @@ interface Settings {
 const never = { _tag: "Consecutive", failures: Number.MAX_SAFE_INTEGER } as const
 const trip = { _tag: "Consecutive", failures: 1 } as const
 
+/** Failures in a row, of the attempts that one generation of a circuit admitted. */
+interface Streak {
+  readonly generation: number
+  readonly failures: number
+}
+
 /** State of a breaker: Effect's memory store, and the streaks that let one circuit follow two trip rules at once. */
-const makeState = Effect.map(Layer.build(CircuitBreaker.layerStoreMemory()), (context) => ({
-  store: Context.get(context, CircuitBreaker.CircuitBreakerStore),
-  streaks: new Map<string, number>()
-}))
+const makeState = Effect.suspend(() =>
+  // A layer of its own for every build: layers are memoised by reference, and one store would be everybody's.
+  Effect.map(Layer.build(CircuitBreaker.layerStoreMemory()), (context) => ({
+    store: Context.get(context, CircuitBreaker.CircuitBreakerStore),
+    streaks: new Map<string, Streak>()
+  }))
+)
 
 type State = Effect.Success<typeof makeState>
 
@@ -54,7 +63,12 @@ const openFor = (settings: Settings, openings: number): number =>
   Math.min(settings.maxOpenFor, settings.openFor * 2 ** (openings - 1))
 
 const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, step: Attempt): Attempt => {
-  const record = (key: string, admission: CircuitBreaker.Admission, reason: Reason.Reason | undefined) =>
+  const record = (
+    key: string,
+    admission: CircuitBreaker.Admission,
+    reason: Reason.Reason | undefined,
+    exit: Exit.Exit<unknown, Reason.Reason>
+  ) =>
     Effect.flatMap(Random.next, (random) => {
       const health =
         reason === undefined
@@ -64,26 +78,29 @@ const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, 
               ? "success"
               : "ignored"
             : reason.health
-      const streak = health === "failure" ? (state.streaks.get(key) ?? 0) + 1 : 0
-      if (health === "failure") state.streaks.set(key, streak)
-      else if (health === "success") state.streaks.delete(key)
+      // An attempt that was admitted before the circuit last opened or closed says nothing about it now, as in the store.
+      const { generation } = admission
+      const known = state.streaks.get(key)
+      const streak = health === "failure" ? (known?.generation === generation ? known.failures : 0) + 1 : 0
+      if (known === undefined || known.generation <= generation) {
+        if (health === "failure") state.streaks.set(key, { generation, failures: streak })
+        else if (health === "success") state.streaks.delete(key)
+      }
       const tripPolicy: CircuitBreaker.TripPolicy =
         streak >= settings.consecutive ? trip : settings.rate === undefined ? never : { _tag: "Rate", ...settings.rate }
       const longest = openFor(settings, admission.consecutiveOpenings + 1)
       // Equal jitter: a second process must not probe in the same instant. A hint is taken up to the own open time.
       const jittered = longest / 2 + (random * longest) / 2
       const hint = reason?.retryAfter === undefined ? 0 : Math.min(Duration.toMillis(reason.retryAfter), longest)
-      return Effect.asVoid(
-        Effect.orDie(
-          state.store.record({
-            key,
-            generation: admission.generation,
-            outcome: health === "failure" ? "Failure" : health === "success" ? "Success" : "Ignored",
-            tripPolicy,
-            openFor: Duration.millis(Math.max(jittered, hint))
-          })
-        )
-      )
+      const recorded = state.store.record({
+        key,
+        generation,
+        outcome: health === "failure" ? "Failure" : health === "success" ? "Success" : "Ignored",
+        tripPolicy,
+        openFor: Duration.millis(Math.max(jittered, hint))
+      })
+      // A store that can't record must not change what the call ended with.
+      return Effect.matchCauseEffect(recorded, { onFailure: () => exit, onSuccess: () => exit })
     })
 
   return (call) => {
@@ -92,9 +109,8 @@ const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, 
       Effect.flatMap(Effect.exit(Effect.scoped(state.store.admit(key))), (admitted) => {
         if (Exit.isFailure(admitted)) return Effect.fail(rejection(key, admitted))
         return Effect.flatMap(Effect.exit(restore(step(call))), (exit) => {
-          if (Exit.isSuccess(exit)) return Effect.andThen(record(key, admitted.value, undefined), exit)
-          const reason = Exit.hasInterrupts(exit) ? ignored : reasonOf(exit.cause, call)
-          return Effect.andThen(record(key, admitted.value, reason), exit)
+          if (Exit.isSuccess(exit)) return record(key, admitted.value, undefined, exit)
+          return record(key, admitted.value, Exit.hasInterrupts(exit) ? ignored : reasonOf(exit.cause, call), exit)
         })
       })
     )

@@ -115,10 +115,15 @@ export const bulkhead = (options: {
               const ticket: Ticket = { held: false }
               return Effect.onExit(
                 Effect.flatMap(permits.acquire(ticket), () => {
-                  call.queued = nowOf(fiber) - asked
+                  call.queued += nowOf(fiber) - asked
                   return step(call)
                 }),
-                () => (ticket.held ? Effect.sync(() => permits.release()) : Effect.void)
+                () => {
+                  if (ticket.held) return Effect.sync(() => permits.release())
+                  // The wait ended without a permit: it was a wait all the same.
+                  call.queued += nowOf(fiber) - asked
+                  return Effect.void
+                }
               )
             })
         )

@@ -96,9 +96,9 @@ const loop = (
           if (hint > delay + hintAllowance) {
             return stop(failure, "the provider asked to wait longer than the policy waits", call)
           }
-          const reconcile =
-            call.outcome() === "Unknown" && call.lastUnknownAt !== undefined ? site.reconcile : undefined
-          const settled = reconcile === undefined ? 0 : call.lastUnknownAt! + Duration.toMillis(reconcile.settle) - now
+          const reconcile = Outcome.didNotHappen(call.outcome()) ? undefined : site.reconcile
+          const settled =
+            reconcile === undefined ? 0 : (call.lastInDoubtAt ?? now) + Duration.toMillis(reconcile.settle) - now
           const waiting = Math.max(delay, hint, settled)
           if (now + waiting >= call.deadline) return stop(failure, "no time is left for another attempt", call)
           if (
@@ -131,6 +131,8 @@ const loop = (
         Option.match(found as Option.Option<unknown>, {
           onSome: Effect.succeed,
           onNone: () => {
+            // A 2xx was read: what can't be found is not to be seen yet.
+            if (call.outcome() === "Applied") return stop(failure, "a repeat is not safe", call)
             // The look settles every attempt before it.
             const last = call.attempts.length - 1
             const attempt = call.attempts[last]!
@@ -148,6 +150,16 @@ const attemptsProblem = (maxAttempts: number): ReadonlyArray<string> =>
   Number.isInteger(maxAttempts) && maxAttempts >= 1
     ? []
     : [`maxAttempts must be a finite integer of at least 1, got ${maxAttempts}`]
+
+/**
+ * A decision about retries that can also stand alone in a pipe, around any effect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Retry extends Policy<"retry", "any"> {
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R>
+}
 
 /**
  * Repeats a call while another try may end differently and a repeat is safe.
@@ -174,9 +186,7 @@ export const retry = <E0 = never>(
     readonly repeats?: string | undefined
     readonly classify?: ((error: E0) => Reason.Verdict | undefined) | undefined
   }
-): Policy<"retry", "any"> & {
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R>
-} => {
+): Retry => {
   const maxAttempts = options?.maxAttempts ?? 3
   return standalone(
     callLayer({

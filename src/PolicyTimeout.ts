@@ -8,17 +8,17 @@ import * as Effect from "effect/Effect"
 import type { CallFailure } from "./CallFailure.ts"
 import type { CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
-import { attemptLayer, callLayer, type Policy, standalone } from "./internal/policy.ts"
+import { attemptLayer, callLayer, type Policy, type Provides, standalone } from "./internal/policy.ts"
 import { alone } from "./internal/alone.ts"
 import { cutAfter, nowOf, withNow } from "./internal/timer.ts"
 
 /**
- * A layer that can stand alone in a pipe around any effect.
+ * A layer that can also stand alone in a pipe, around any effect.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Alone {
+export interface Alone<in P extends Provides> extends Policy<P, "any"> {
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R>
 }
 
@@ -38,7 +38,7 @@ export interface Alone {
  * @category layers
  * @since 0.1.0
  */
-export const attemptTimeout = (limit: Duration.Input): Policy<"attemptTimeout", "any"> & Alone => {
+export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> => {
   const { millis, problem } = check("the attempt timeout", limit)
   return standalone(
     attemptLayer({
@@ -72,7 +72,7 @@ export const attemptTimeout = (limit: Duration.Input): Policy<"attemptTimeout", 
           return Effect.fail(call.fail(reason, "retries are switched off", now))
         })
       })
-  ) as Policy<"attemptTimeout", "any"> & Alone
+  ) as Alone<"attemptTimeout">
 }
 
 /**
@@ -89,7 +89,7 @@ export const attemptTimeout = (limit: Duration.Input): Policy<"attemptTimeout", 
 export const totalDeadline = (
   limit: Duration.Input,
   options?: { readonly longRunning?: string | undefined }
-): Policy<"totalDeadline", "any"> & Alone => {
+): Alone<"totalDeadline"> => {
   const { millis, problem } = check("the total deadline", limit)
   const run = <A, E, R>(self: Effect.Effect<A, E, R>, call: CallRecord) =>
     Effect.withFiber<A, E | CallFailure, R>((fiber) => {
@@ -99,10 +99,10 @@ export const totalDeadline = (
         return Effect.suspend(() => {
           const now = nowOf(fiber)
           const last = call.attempts.at(-1)
-          const message = `not done within the total deadline of ${format(millis)}`
+          const cut = call.cut(`not done within the total deadline of ${format(millis)}`)
           return Effect.fail(
             call.fail(
-              Object.assign({}, call.cut(message), { outcome: last?.outcome ?? "NotSent" }),
+              last === undefined ? cut : { ...cut, outcome: last.outcome },
               "no time is left for another attempt",
               now
             )
@@ -121,6 +121,12 @@ export const totalDeadline = (
       build: () => Effect.succeed((step) => (call) => run(step(call), call))
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
-      withNow((now) => run(self, alone("totalDeadline", now)))
-  ) as Policy<"totalDeadline", "any"> & Alone
+      withNow((now) => {
+        const call = alone("totalDeadline", now)
+        // Nothing is known about the effect: it may have sent something from its start.
+        call.begin(now)
+        call.sent(now)
+        return run(self, call)
+      })
+  ) as Alone<"totalDeadline">
 }

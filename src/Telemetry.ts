@@ -206,7 +206,6 @@ export const makeMetrics = (options: {
     description: "Calls that are running",
     attributes: { ...own, unit: "{call}" }
   })
-  let running = 0
   const http = options.http
   const attempts = new Map<string, Metric.Histogram<number>>()
   return {
@@ -220,8 +219,8 @@ export const makeMetrics = (options: {
       if (event.queueWait > 0) queueWait.updateUnsafe(event.queueWait / 1000, context)
     },
     active(delta, context) {
-      running += delta
-      active.updateUnsafe(running, context)
+      // Added and not set: another layer of the same integration writes to the same series.
+      active.modifyUnsafe(delta, context)
     },
     attempt(attempt, context) {
       if (http === undefined) return

@@ -139,6 +139,8 @@ export interface Options<Methods> extends Integration.LayerOptions<Methods> {
  *
  * It needs an `HttpClient`: `NodeHttpClient.layerUndici` of `@effect/platform-node`, or `FetchHttpClient.layer`. Don't
  * give that client retries or timeouts of its own: they would multiply, out of sight of the deadline and the history.
+ * Options of `fetch` (`FetchHttpClient.RequestInit`) count where they are provided to this layer too: a redirect is not
+ * followed, and what only the client's layer has would be lost.
  *
  * @category layers
  * @since 0.1.0
@@ -149,6 +151,17 @@ export const layer = <Self, Id extends string, Methods, R>(
 ): Layer.Layer<Self, PolicyError | Config.ConfigError, Exclude<R, HttpTarget>> =>
   Layer.provide(Integration.layer(self, options), Layer.effect(HttpTarget, target(Integration.nameOf(self), options)))
 
+const baseUrlProblems = (text: string): ReadonlyArray<string> => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    return [`baseUrl is not an http or https URL: ${text.replace(/\/\/.*@/, "//…@")}`]
+  }
+  // The clients do different things with these: one sends them, one drops them, one fails.
+  if (url.username !== "" || url.password !== "") return ["baseUrl holds credentials: give them as auth"]
+  if (/[?#]/.test(text)) return [`baseUrl must have no query and no fragment: ${text}`]
+  return []
+}
+
 const target = (integration: string, options: Omit<Options<unknown>, keyof Integration.LayerOptions<unknown>>) =>
   Effect.gen(function* () {
     const { baseUrl } = options
@@ -156,9 +169,7 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
     const url = String(given)
     const limit = options.maxBodySize ?? 5 * 1024 * 1024
     const problems = [
-      ...(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
-        ? []
-        : [`baseUrl is not an http or https URL: ${url}`]),
+      ...baseUrlProblems(url),
       ...(Number.isInteger(limit) && limit > 0 ? [] : [`maxBodySize must be a positive integer of bytes, got ${limit}`])
     ]
     if (problems.length > 0) return yield* new PolicyError({ integration, operation: "(layer)", problems })

@@ -7,11 +7,10 @@ import type { Brand } from "effect/Brand"
 import type * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpApi from "effect/http-api/HttpApi"
-import type * as HttpApiClient from "effect/http-api/HttpApiClient"
 import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
-import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import type * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import type * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import type * as Schema from "effect/Schema"
 import type * as Exhaustion from "../Exhaustion.ts"
 import type * as Idempotency from "../Idempotency.ts"
 import type { Definition } from "../internal/definition.ts"
@@ -27,13 +26,21 @@ type SafeMethod = "GET" | "HEAD" | "OPTIONS" | "QUERY" | "TRACE"
 type InherentMethod = "PUT" | "DELETE"
 
 /**
+ * The groups of an API, by name.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Groups = { readonly [name in string]: { readonly endpoints: object } }
+
+/**
  * The endpoint of a group, by its name.
  *
  * @category type-level
  * @since 0.1.0
  */
-export type Endpoint<Groups extends HttpApiGroup.Constraint, G extends string, E extends string> = Extract<
-  HttpApiEndpoint.WithIdentifier<HttpApiGroup.EndpointsWithIdentifier<Groups, G>, E>,
+export type Endpoint<Api extends Groups, G extends keyof Api, E extends keyof Api[G]["endpoints"]> = Extract<
+  Api[G]["endpoints"][E],
   HttpApiEndpoint.ConstraintRequest
 >
 
@@ -56,15 +63,19 @@ export type Input<T extends HttpApiEndpoint.ConstraintRequest> = Part<"params", 
     : Shown<I>
   : never
 
-type PayloadOf<P> = P extends Brand<HttpApiSchema.MultipartTypeId | HttpApiSchema.MultipartStreamTypeId> ? FormData : P
+type PayloadOf<P> = P extends Brand<HttpApiSchema.MultipartTypeId> | Brand<HttpApiSchema.MultipartStreamTypeId>
+  ? FormData
+  : P
 
 /**
- * What a call succeeds with.
+ * What a call succeeds with. `unknown` where the contract says `any`.
  *
  * @category type-level
  * @since 0.1.0
  */
-export type Success<T extends HttpApiEndpoint.ConstraintRequest> = HttpApiClient.SuccessType<T["~Success"]>
+export type Success<T extends HttpApiEndpoint.ConstraintRequest> = unknown extends T["~Success"]["Type"]
+  ? unknown
+  : T["~Success"]["Type"]
 
 /**
  * The errors that the contract declares, those of its middleware included.
@@ -81,8 +92,19 @@ export type Declared<T extends HttpApiEndpoint.ConstraintRequest> =
  * @category type-level
  * @since 0.1.0
  */
-export type Services<T extends HttpApiEndpoint.ConstraintRequest> =
-  HttpClient.HttpClient | HttpTarget | HttpApiEndpoint.ClientServices<T> | HttpApiEndpoint.MiddlewareClient<T>
+export type Services<T extends HttpApiEndpoint.ConstraintRequest> = [
+  | HttpClient.HttpClient
+  | HttpTarget
+  | T["~Params"]["EncodingServices"]
+  | T["~Query"]["EncodingServices"]
+  | T["~Headers"]["EncodingServices"]
+  | T["~Payload"]["EncodingServices"]
+  | T["~Success"]["DecodingServices"]
+  | T["~Error"]["DecodingServices"]
+  | HttpApiMiddleware.MiddlewareClient<T["~Middleware"]>
+] extends [infer R] // So that a hover shows the services themselves.
+  ? R
+  : never
 
 /**
  * How a repeat of an endpoint counts: what `idempotency` says, else what RFC 9110 says of its method.
@@ -108,11 +130,18 @@ export interface Refused<Why extends string> {
   readonly "~refused": Why
 }
 
-type Streaming = HttpApiSchema.StreamSchema | HttpApiSchema.Upgrade
-type IsStreaming<S> = Extract<Bare<S>, Streaming> extends never ? false : true
+/** The property by which Effect marks a schema. A check against all members of a schema's type costs 20 times as much. */
+type Mark<S> = Pick<S, Extract<keyof S, `~effect/http-api/${string}`>>
+type Streaming = Mark<HttpApiSchema.StreamUint8Array> | Mark<HttpApiSchema.Upgrade>
+type IsStreaming<S extends Schema.Constraint> = Extract<Bare<S>, Streaming> extends never ? false : true
 
 /** The schema of a success without its headers. */
-type Bare<S> = S extends HttpApiSchema.WithHeaders<infer Body, infer _Headers> ? Body : S
+type Bare<S extends Schema.Constraint> = S extends {
+  readonly [HttpApiSchema.WithHeadersTypeId]: HttpApiSchema.WithHeadersTypeId
+  readonly schema: infer Body extends Schema.Constraint
+}
+  ? Body
+  : S
 
 /** `unknown` for an endpoint that an operation can carry, else the sentence that refuses it. */
 type Carried<T> = T extends HttpApiEndpoint.ConstraintRequest
@@ -134,9 +163,7 @@ type Plain<T> = T extends HttpApiEndpoint.ConstraintRequest
       : Refused<"this endpoint declares errors: give { translate }, with a case for each, as fourth argument">
   : never
 
-type Answered<T extends HttpApiEndpoint.ConstraintRequest> = Operation.SaysSomething<
-  HttpApiClient.SuccessType<Bare<T["~Success"]>>
->
+type Answered<T extends HttpApiEndpoint.ConstraintRequest> = Operation.SaysSomething<Bare<T["~Success"]>["Type"]>
 
 type Validated<T extends HttpApiEndpoint.ConstraintRequest> =
   Answered<T> extends string ? { readonly success: Operation.Unvalidated } : { readonly success?: undefined }
@@ -188,35 +215,29 @@ export type Options<
  * The input is what the endpoint declares, the success what it answers, and `translate` covers the errors it declares:
  * leaving one out does not compile, nor does a POST or PATCH without `idempotency`. The request is encoded once, before
  * the first attempt; client middleware and credentials are applied per attempt. The status is looked at before the
- * body. Redirects of mutations are not followed.
+ * body. Redirects are not followed.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const endpoint: {
   /** An endpoint of which the method and the contract say all there is to say. */
-  <
-    ApiId extends string,
-    Groups extends HttpApiGroup.Constraint,
-    const G extends HttpApiGroup.Identifier<Groups>,
-    const E extends HttpApiGroup.EndpointsWithIdentifier<Groups, G>["identifier"]
-  >(
-    api: HttpApi.HttpApi<ApiId, Groups>,
+  <Api extends Groups, const G extends keyof Api & string, const E extends keyof Api[G]["endpoints"] & string>(
+    api: HttpApi.Constraint & { readonly groups: Api },
     group: G,
-    endpoint: E & Carried<Endpoint<Groups, G, E>> & Plain<Endpoint<Groups, G, E>>
+    endpoint: E & Carried<Endpoint<Api, G, E>> & Plain<Endpoint<Api, G, E>>
   ): Operation.Operation<
-    Input<Endpoint<Groups, G, E>>,
-    Success<Endpoint<Groups, G, E>>,
+    Input<Endpoint<Api, G, E>>,
+    Success<Endpoint<Api, G, E>>,
     never,
-    Services<Endpoint<Groups, G, E>>,
-    RepeatOf<Endpoint<Groups, G, E>, never>,
+    Services<Endpoint<Api, G, E>>,
+    RepeatOf<Endpoint<Api, G, E>, never>,
     Operation.Decision
   >
   <
-    ApiId extends string,
-    Groups extends HttpApiGroup.Constraint,
-    const G extends HttpApiGroup.Identifier<Groups>,
-    const E extends HttpApiGroup.EndpointsWithIdentifier<Groups, G>["identifier"],
+    Api extends Groups,
+    const G extends keyof Api & string,
+    const E extends keyof Api[G]["endpoints"] & string,
     C = {},
     A2 = never,
     RI = never,
@@ -226,16 +247,16 @@ export const endpoint: {
     Pol = unknown,
     L = unknown
   >(
-    api: HttpApi.HttpApi<ApiId, Groups>,
+    api: HttpApi.Constraint & { readonly groups: Api },
     group: G,
-    endpoint: E & Carried<Endpoint<Groups, G, E>>,
-    options: Options<Endpoint<Groups, G, E>, C, A2, RI, RX, M, NX, Pol, L>
+    endpoint: E & Carried<Endpoint<Api, G, E>>,
+    options: Options<Endpoint<Api, G, E>, C, A2, RI, RX, M, NX, Pol, L>
   ): Operation.Operation<
-    Input<Endpoint<Groups, G, E>>,
-    Success<Endpoint<Groups, G, E>> | A2,
+    Input<Endpoint<Api, G, E>>,
+    Success<Endpoint<Api, G, E>> | A2,
     Operation.Translated<C> | Operation.OrElse<L>,
-    Services<Endpoint<Groups, G, E>> | RI | RX,
-    RepeatOf<Endpoint<Groups, G, E>, M>,
+    Services<Endpoint<Api, G, E>> | RI | RX,
+    RepeatOf<Endpoint<Api, G, E>, M>,
     Operation.OpenOf<Pol, NX, L>
   >
 } = (api: unknown, group: string, name: string, options: unknown = {}) =>

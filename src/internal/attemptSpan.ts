@@ -30,45 +30,50 @@ export const attemptSpan = (
           ...(server === undefined ? {} : { [names.server]: server.address, [names.port]: server.port })
         }
   return (call) =>
-    Effect.flatMap(
-      Effect.makeSpan(about.attemptName, {
-        kind: "client",
-        attributes: {
-          ...fixed,
-          [names.integration]: call.integration,
-          [names.operation]: call.operation,
-          [names.peer]: call.integration,
-          ...(call.attempt > 1 && about.http !== undefined ? { [names.resendCount]: call.attempt - 1 } : {})
-        }
-      }),
-      (span) =>
-        Effect.withFiber((fiber) => {
-          const started = nowOf(fiber)
-          return Effect.onExit(Effect.withParentSpan(step(call), span, { captureStackTrace: false }), (exit) =>
-            Effect.sync(() => {
-              const reason = reasonAt(exit, call)
-              if (call.status !== undefined) span.attribute(names.status, call.status)
-              if (call.requestId !== undefined) span.attribute("breakwater.provider_request_id", call.requestId)
-              if (reason !== undefined) span.attribute(names.errorType, errorType(reason))
-              metrics.attempt(
-                {
-                  seconds: (nowOf(fiber) - started) / 1000,
-                  status: call.status,
-                  errorType: reason === undefined ? undefined : errorType(reason)
-                },
-                fiber.context
-              )
-              span.end(
-                nanos(fiber),
-                Exit.isSuccess(exit)
-                  ? Exit.void
-                  : reason === undefined
-                    ? Exit.failCause(exit.cause as Cause.Cause<never>)
-                    : spanExit(reason._tag, reason.message)
-              )
-            })
-          )
-        })
+    // A span that was begun is ended, wherever the attempt is given up.
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.makeSpan(about.attemptName, {
+          kind: "client",
+          attributes: {
+            ...fixed,
+            [names.integration]: call.integration,
+            [names.operation]: call.operation,
+            [names.peer]: call.integration,
+            ...(call.attempt > 1 && about.http !== undefined ? { [names.resendCount]: call.attempt - 1 } : {})
+          }
+        }),
+        (span) =>
+          Effect.withFiber((fiber) => {
+            const started = nowOf(fiber)
+            return Effect.onExit(
+              restore(Effect.withParentSpan(step(call), span, { captureStackTrace: false })),
+              (exit) =>
+                Effect.sync(() => {
+                  const reason = reasonAt(exit, call)
+                  if (call.status !== undefined) span.attribute(names.status, call.status)
+                  if (call.requestId !== undefined) span.attribute("breakwater.provider_request_id", call.requestId)
+                  if (reason !== undefined) span.attribute(names.errorType, errorType(reason))
+                  metrics.attempt(
+                    {
+                      seconds: (nowOf(fiber) - started) / 1000,
+                      status: call.status,
+                      errorType: reason === undefined ? undefined : errorType(reason)
+                    },
+                    fiber.context
+                  )
+                  span.end(
+                    nanos(fiber),
+                    Exit.isSuccess(exit)
+                      ? Exit.void
+                      : reason === undefined
+                        ? Exit.failCause(exit.cause as Cause.Cause<never>)
+                        : spanExit(reason._tag, reason.message)
+                  )
+                })
+            )
+          })
+      )
     )
 }
 

@@ -84,6 +84,8 @@ const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | unde
     now + (site.limits.attemptTimeout ?? 0) + margin(site.lifetime) > call.firstSentAt + site.lifetime
   ) {
     return Reason.make("KeyExpired", {
+      // What an earlier process sent may have happened.
+      outcome: call.firstSentAt < call.startedAt ? "Unknown" : "NotSent",
       message: `the key was first sent ${format(now - call.firstSentAt)} ago and is remembered for ${format(site.lifetime)}`
     })
   }

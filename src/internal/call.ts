@@ -43,8 +43,8 @@ export class CallRecord implements Call {
   status: number | undefined = undefined
   /** When the first attempt may have left this process, or an earlier process may have sent it. */
   firstSentAt: number | undefined = undefined
-  /** When the last attempt of unknown outcome ended. */
-  lastUnknownAt: number | undefined = undefined
+  /** When the last attempt ended that happened or may have. */
+  lastInDoubtAt: number | undefined = undefined
   fellBack = false
   /** Why the last attempt failed; `undefined` if it did not. */
   lastReason: Reason.Reason | undefined = undefined
@@ -84,7 +84,8 @@ export class CallRecord implements Call {
   /** Marks the moment from which the provider may have seen the request. */
   sent(now: number): void {
     this.phase = "sent"
-    this.firstSentAt ??= now
+    // `issuedAt` may lie in the future of this clock; the provider counts from what it gets.
+    this.firstSentAt = Math.min(this.firstSentAt ?? now, now)
   }
 
   /** Ends the current attempt and adds it to the history. */
@@ -109,7 +110,7 @@ export class CallRecord implements Call {
       queued: this.queued,
       requestId: bare ? this.requestId : (reason.requestId ?? this.requestId)
     })
-    if (outcome === "Unknown") this.lastUnknownAt = now
+    if (!Outcome.didNotHappen(outcome)) this.lastInDoubtAt = now
     this.waited += this.waiting
     this.totalQueued += this.queued
     this.waiting = 0

@@ -1,15 +1,18 @@
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import type { CallRecord } from "./call.ts"
 
 /** A call that is running, and the way to say that it has ended. */
 export interface Ticket {
-  readonly leave: () => void
+  /** To be run when everything about the call was told: a closing layer waits for it, and the process may end then. */
+  readonly leave: Effect.Effect<void>
 }
 
 interface Running {
   readonly call: CallRecord
   readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** Called when the call has ended; its fiber may have more to do. */
+  onEnd: (() => void) | undefined
 }
 
 /**
@@ -23,13 +26,14 @@ export class Drain {
 
   enter(call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Ticket | undefined {
     if (this.draining) return undefined
-    const entry: Running = { call, fiber }
+    const entry: Running = { call, fiber, onEnd: undefined }
     this.running.add(entry)
     return {
-      leave: () => {
+      leave: Effect.sync(() => {
         this.running.delete(entry)
+        entry.onEnd?.()
         if (this.running.size === 0) this.idle?.()
-      }
+      })
     }
   }
 
@@ -49,11 +53,16 @@ export class Drain {
             ? Effect.void
             : Effect.forEach(
                 [...this.running],
-                ({ call, fiber }) => {
-                  call.cutBy = "drain"
-                  fiber.interruptUnsafe()
-                  return Effect.andThen(
-                    Effect.exit(Fiber.await(fiber)),
+                (entry) => {
+                  const { call, fiber } = entry
+                  const ended = Effect.callback<void>((resume) => {
+                    // The interruption of another may have ended it.
+                    if (!this.running.has(entry)) return resume(Effect.void)
+                    entry.onEnd = () => resume(Effect.void)
+                    call.cutBy = "drain"
+                    fiber.interruptUnsafe()
+                  })
+                  return Effect.flatMap(ended, () =>
                     Effect.logWarning(
                       `${name} shut down while ${call.operation} was running: outcome ${call.outcome()}`
                     ).pipe(

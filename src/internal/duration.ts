@@ -2,12 +2,18 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
 /** Milliseconds of an input, or a sentence about what is wrong with it. */
-export const check = (what: string, input: Duration.Input): { readonly millis: number; readonly problem?: string } => {
-  const duration = Option.getOrUndefined(Duration.fromInput(input))
+export const check = (
+  what: string,
+  input: Duration.Input,
+  options?: { readonly zero: boolean }
+): { readonly millis: number; readonly problem?: string } => {
+  // Effect reads NaN as zero.
+  const duration = Number.isNaN(input) ? undefined : Option.getOrUndefined(Duration.fromInput(input))
   if (duration === undefined) return { millis: 0, problem: `${what} is not a duration: ${String(input)}` }
   const millis = Duration.toMillis(duration)
   if (!Number.isFinite(millis)) return { millis, problem: `${what} must be finite, got infinity` }
-  if (!(millis > 0)) return { millis, problem: `${what} must be longer than zero, got ${format(millis)}` }
+  if (!(millis > 0) && !(millis === 0 && options?.zero === true))
+    return { millis, problem: `${what} must be longer than zero, got ${format(millis)}` }
   return { millis }
 }
 

@@ -54,25 +54,38 @@ export const openEffect = (options: Options) => {
         send: (call) =>
           Effect.withFiber((fiber) => {
             call.sent(nowOf(fiber))
-            const sent = Effect.provideContext(raw(input, call), withServices(fiber.context, services))
-            if (decode === undefined) return sent
-            return Effect.flatMap(sent, (value) => {
-              call.phase = "answered"
-              call.pending = Reason.make("BodyLost", { message: "the answer arrived, but was not decoded in time" })
-              return Effect.mapError(decode(value) as Effect.Effect<unknown, Schema.SchemaError>, (error) =>
-                Reason.make("InvalidResponse", { message: describeIssue(error) })
-              )
-            })
+            const sent = raw(input, call)
+            const decoded =
+              decode === undefined
+                ? sent
+                : Effect.flatMap(sent, (value) => {
+                    call.phase = "answered"
+                    call.pending = Reason.make("BodyLost", {
+                      message: "the answer arrived, but was not decoded in time"
+                    })
+                    return Effect.mapError(decode(value) as Effect.Effect<unknown, Schema.SchemaError>, (error) =>
+                      Reason.make("InvalidResponse", { message: describeIssue(error) })
+                    )
+                  })
+            return Effect.provideContext(decoded, withServices(fiber.context, services))
           })
       })
       return {
         prepare: (input) =>
           validate === undefined
             ? Effect.succeed(prepared(input))
-            : Effect.mapBoth(validate(input) as Effect.Effect<unknown, Schema.SchemaError>, {
-                onFailure: (error) => Reason.make("InvalidInput", { message: describeIssue(error) }),
-                onSuccess: () => prepared(input)
-              })
+            : Effect.withFiber((fiber) =>
+                Effect.mapBoth(
+                  Effect.provideContext(
+                    validate(input) as Effect.Effect<unknown, Schema.SchemaError>,
+                    withServices(fiber.context, services)
+                  ),
+                  {
+                    onFailure: (error) => Reason.make("InvalidInput", { message: describeIssue(error) }),
+                    onSuccess: () => prepared(input)
+                  }
+                )
+              )
       }
     })
   return open

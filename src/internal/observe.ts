@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import type { CallFailure } from "../CallFailure.ts"
-import type * as Reason from "../Reason.ts"
+import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { CallRecord } from "./call.ts"
 import { withoutStack } from "./stack.ts"
@@ -38,15 +38,19 @@ export const errorType = (reason: Reason.Reason): string => {
   return reason.status === undefined ? "_OTHER" : String(reason.status)
 }
 
+/** Whether this process turned every attempt away. */
+const sentNothing = (call: CallRecord): boolean =>
+  call.attempts.every((attempt) => Reason.isLocalRejection({ _tag: attempt.reason }))
+
 export const callOutcome = (call: CallRecord, failure: CallFailure | undefined): Telemetry.CallOutcome => {
   if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.length > 1 ? "ok_after_retry" : "ok"
   switch (failure.reason._tag) {
     case "CircuitOpen":
-      return "rejected_breaker"
+      return sentNothing(call) ? "rejected_breaker" : "exhausted"
     case "RateLimited":
-      return "rejected_ratelimit"
+      return sentNothing(call) ? "rejected_ratelimit" : "exhausted"
     case "BulkheadFull":
-      return "rejected_bulkhead"
+      return sentNothing(call) ? "rejected_bulkhead" : "exhausted"
     case "Timeout":
     case "DeadlineExceeded":
       return "timeout"
@@ -96,7 +100,7 @@ export const log = (
     `${event.integration} ${event.operation} ${event.callOutcome}` +
       (failure === undefined ? "" : ` ${failure.reason._tag}`)
   )
-  return Effect.annotateLogs(line, {
+  const annotated = Effect.annotateLogs(line, {
     integration: event.integration,
     operation: event.operation,
     outcome: event.callOutcome,
@@ -113,6 +117,8 @@ export const log = (
       ? {}
       : { error_type: event.errorType, reason: failure.reason.message, stopped: failure.stopped })
   })
+  // A logger that throws must not change the call's exit.
+  return Effect.catchCause(annotated, () => Effect.void)
 }
 
 const levels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"]

@@ -102,7 +102,6 @@ export const compile = (
                 : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
             return Effect.matchCauseEffect(
               Effect.onExit(restore(body), (exit) => {
-                ticket?.leave()
                 metrics.active(-1, fiber.context)
                 const failure = failureOf(exit, call, fiber)
                 const event = observe(call, failure, exit, traceId, nowOf(fiber))
@@ -127,7 +126,8 @@ export const compile = (
                 const all =
                   own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
                 const written = log(fiber, event, failure)
-                return all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+                const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+                return ticket === undefined ? told : Effect.andThen(told, ticket.leave)
               }),
               {
                 onSuccess: Effect.succeed,
@@ -202,13 +202,22 @@ const prepareWith = (
         const record = call as CallRecord
         record.prepared = prepared
         if (keyed === undefined) return Effect.void
-        const key = keyed.derive(call.input as never)
+        let key: unknown
+        try {
+          key = keyed.derive(call.input as never)
+        } catch (cause) {
+          return Effect.fail(invalid("`derive` threw", cause))
+        }
         if (!isIdempotencyKey(key)) return Effect.fail(invalid("`derive` returned no IdempotencyKey"))
         const text = keyed.placement.format === "uuid" ? toUuid(key) : toText(key)
         const problem = checkKey(text, keyed.placement.maxLength)
         if (problem !== undefined) return Effect.fail(invalid(problem))
         record.key = text
-        if (keyed.issuedAt !== undefined) record.firstSentAt = keyed.issuedAt(call.input as never)
+        if (keyed.issuedAt !== undefined) {
+          const issuedAt = keyed.issuedAt(call.input as never)
+          if (!Number.isFinite(issuedAt)) return Effect.fail(invalid(`\`issuedAt\` returned ${issuedAt}, no time`))
+          record.firstSentAt = issuedAt
+        }
         const refused = prepared.place(text)
         return refused === undefined ? Effect.void : Effect.fail(refused)
       }),

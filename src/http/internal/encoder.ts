@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
+import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
-import type * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiClient from "effect/http-api/HttpApiClient"
@@ -46,6 +47,16 @@ const mediaTypeOf = (schema: Schema.Top): string => {
   return (encoding?.contentType ?? "application/json").split(";", 1)[0]!.trim().toLowerCase()
 }
 
+/** A form gets another boundary each time that it is sent. Its bytes are made once, so that all attempts send the same. */
+const fixed = (request: HttpClientRequest.HttpClientRequest, form: FormData) =>
+  Effect.map(
+    Effect.promise(async () => {
+      const encoded = new Response(form)
+      return HttpBody.uint8Array(new Uint8Array(await encoded.arrayBuffer()), encoded.headers.get("content-type")!)
+    }),
+    (body) => HttpClientRequest.setBody(request, body)
+  )
+
 export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointName: string): Reflected => {
   const isIt = (options: {
     readonly group: { readonly identifier: string }
@@ -75,9 +86,8 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
           Array.from(successes, ([status, schemas]) => [status, new Set(schemas.map(mediaTypeOf))])
         ),
         encode: (input) =>
-          Effect.map(
-            call({ ...(input as object | undefined), responseMode: "response-only" }),
-            (response) => response.request
+          Effect.flatMap(call({ ...(input as object | undefined), responseMode: "response-only" }), ({ request }) =>
+            request.body._tag === "FormData" ? fixed(request, request.body.formData) : Effect.succeed(request)
           ),
         decode: HttpApiClient.decodeResponse(api, {
           group: groupName as never,

@@ -60,16 +60,21 @@ export const openHttp = (
     // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
     const disabled = HttpClient.TracerDisabledWhen
     const contextOf = (fiber: Fiber.Fiber<unknown, unknown>): Context.Context<never> => {
-      let context = Context.add(withServices(fiber.context, services), disabled, () => true)
-      if (mutation) {
-        const init = Context.getOrUndefined(context, FetchHttpClient.RequestInit)
-        context = Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
-      }
-      return context as Context.Context<never>
+      const context = Context.add(withServices(fiber.context, services), disabled, () => true)
+      // `fetch` alone would follow a redirect by itself: send a mutation twice, and an API key to another host.
+      const init = Context.getOrUndefined(context, FetchHttpClient.RequestInit)
+      return Context.add(context, FetchHttpClient.RequestInit, {
+        ...init,
+        redirect: "manual"
+      }) as Context.Context<never>
     }
 
-    const execute = (request: Request): Effect.Effect<Response, unknown> =>
-      client.execute(request) as unknown as Effect.Effect<Response, unknown>
+    const execute = (request: Request): Effect.Effect<Response, unknown> => {
+      const header = unsendable(request)
+      return header === undefined
+        ? (client.execute(request) as unknown as Effect.Effect<Response, unknown>)
+        : Effect.fail(new Unsendable(header))
+    }
     const middleware = reflected.middleware
       .map((key) => built.mapUnsafe.get(key) as Middleware | undefined)
       .filter((found) => found !== undefined)
@@ -109,6 +114,11 @@ export const openHttp = (
 
     /** Errors before an answer: the network's, or those that client middleware declares. */
     const ofError = (error: unknown, call: CallRecord): Reason.Reason => {
+      if (error instanceof Unsendable) {
+        return Reason.make("InvalidInput", {
+          message: `the header ${error.header} has characters that no header can carry`
+        })
+      }
       if (!HttpClientError.isHttpClientError(error)) {
         return Reason.make("Failed", { message: "client middleware failed", error, cause: error })
       }
@@ -280,6 +290,21 @@ export const openHttp = (
         )
     }
   })
+
+// Clients throw, die, or fail as if the connection was lost, each in its own way, and would be asked again.
+const unsendable = ({ headers }: Request): string | undefined => {
+  for (const name in headers) {
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(headers[name]!)) return name
+  }
+  return undefined
+}
+
+class Unsendable {
+  readonly header: string
+  constructor(header: string) {
+    this.header = header
+  }
+}
 
 const noCredentials = (cause: unknown): Reason.Reason =>
   Reason.make("Failed", {

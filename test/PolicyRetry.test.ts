@@ -1,0 +1,346 @@
+import { assert, describe, it } from "@effect/vitest"
+import { CallFailure, Policy, Reason } from "breakwater"
+import { FaultInjection } from "breakwater/testing"
+import { Cause, Duration, Effect, Exit, Schedule } from "effect"
+import {
+  between,
+  callOf,
+  failing,
+  type Name,
+  oneOf,
+  say,
+  scripted,
+  type ScriptedOptions,
+  seed,
+  seededly,
+  settle,
+  tries,
+  world
+} from "./properties/support.ts"
+
+const retrying = (
+  options: Parameters<typeof Policy.standard>[0],
+  send: ScriptedOptions["send"],
+  repeat: ScriptedOptions["repeat"] = "Idempotent"
+) => scripted({ policy: Policy.standard(options), send, repeat })
+
+const spaced = (delay: Duration.Input) => Schedule.spaced(delay) as Schedule.Schedule<unknown, CallFailure.CallFailure>
+const hinted = (verdict: (details: Reason.Details) => Reason.Verdict, hint: Duration.Input) =>
+  say(verdict({ retryAfter: Duration.fromInputUnsafe(hint) }))
+
+describe("Policy.retry", () => {
+  describe("Retry-After", () => {
+    const overHttp = (retryAfter: string | number, name: Name = "charge", status = 503) =>
+      Effect.gen(function* () {
+        const { acme, events, provider } = yield* world({
+          faults: [FaultInjection.status(status, { retryAfter })],
+          policy: Policy.standard({ schedule: spaced("1 second") })
+        })
+        const exit = yield* settle(callOf(acme, name))
+        return { exit, event: events[0]!, at: provider.requests.map((request) => request.at) }
+      })
+
+    it.effect.each([
+      ["seconds", "3", 3_000],
+      ["a fraction of a second", "2.5", 2_500],
+      ["an HTTP date", "Thu, 01 Jan 1970 00:00:04 GMT", 4_000],
+      ["a hint shorter than the delay", "0", 1_000],
+      ["a date in the past", "Wed, 31 Dec 1969 23:00:00 GMT", 1_000],
+      ["nonsense", "soon", 1_000],
+      ["a negative number", "-5", 1_000],
+      ["a number of another notation", "1e3", 1_000],
+      ["exactly the delay and 5 seconds", "6", 6_000]
+    ] as const)("waits for the longer of delay and hint: %s", ([, value, at]) =>
+      Effect.gen(function* () {
+        const done = yield* overHttp(value)
+        assert.deepStrictEqual(done.at, [0, at])
+        assert.isTrue(Exit.isSuccess(done.exit))
+      }).pipe(seededly(1))
+    )
+
+    it.effect("ends the call at once where it is longer than the delay by more than 5 seconds, and carries it", () =>
+      Effect.gen(function* () {
+        const { call, events, sent } = yield* retrying({ schedule: spaced("1 second") }, () =>
+          hinted(Reason.unavailable, 6_001)
+        )
+        const failure = yield* failing(call)
+        assert.strictEqual(sent.length, 1)
+        assert.strictEqual(events[0]!.latency, 0)
+        assert.strictEqual(failure.stopped, "the provider asked to wait longer than the policy waits")
+        assert.deepStrictEqual(failure.retryAfter, Duration.millis(6_001))
+        assert.include(failure.message, "(asked to wait 6001 ms)")
+      }).pipe(seededly(1))
+    )
+
+    it.effect("a day is a day: it is not slept through, and not ignored", () =>
+      Effect.gen(function* () {
+        const done = yield* overHttp(86_400, "charge", 429)
+        assert.deepStrictEqual(done.at, [0])
+        assert.strictEqual(done.event.latency, 0)
+        assert.strictEqual(done.event.outcome, "Refused")
+      }).pipe(seededly(1))
+    )
+
+    it.effect("ends the call where it lies beyond the total deadline", () =>
+      Effect.gen(function* () {
+        const { call, events, sent } = yield* retrying(
+          { schedule: spaced("1 second"), totalDeadline: "4 seconds", attemptTimeout: "1 second" },
+          () => hinted(Reason.throttled, "4 seconds")
+        )
+        const failure = yield* failing(call)
+        assert.strictEqual(sent.length, 1)
+        assert.strictEqual(events[0]!.latency, 0)
+        assert.strictEqual(failure.stopped, "no time is left for another attempt")
+        assert.deepStrictEqual(failure.retryAfter, Duration.seconds(4))
+        assert.strictEqual(failure.outcome, "Refused")
+      }).pipe(seededly(1))
+    )
+
+    it.effect.prop(
+      "is never undercut, whatever the jitter",
+      { seed, hint: between(0, 7_000), base: between(1, 4_000), throttled: oneOf([true, false]) },
+      ({ base, hint, seed, throttled }) =>
+        Effect.gen(function* () {
+          const { call, sent } = yield* retrying({ schedule: Policy.backoff({ base, throttledBase: base }) }, (n) =>
+            n === 1 ? hinted(throttled ? Reason.throttled : Reason.unavailable, hint) : Effect.succeed("ok")
+          )
+          yield* settle(call)
+          if (sent.length > 1) assert.isAtLeast(sent[1]!, hint - 1e-6)
+          else assert.isAbove(hint, 5_000)
+        }).pipe(seededly(seed)),
+      tries(60)
+    )
+  })
+
+  describe("backoff", () => {
+    it.effect.prop(
+      "the n-th delay is a part of min(cap, base · 2ⁿ), by kind of failure",
+      {
+        seed,
+        base: between(1, 500),
+        throttledBase: between(1, 5_000),
+        cap: between(1, 20_000),
+        throttled: oneOf([true, false])
+      },
+      ({ base, cap, seed, throttled, throttledBase }) =>
+        Effect.gen(function* () {
+          const { call, events } = yield* retrying(
+            { maxAttempts: 6, totalDeadline: "10 minutes", schedule: Policy.backoff({ base, throttledBase, cap }) },
+            () => say(throttled ? Reason.throttled() : Reason.unavailable())
+          )
+          yield* failing(call)
+          const [first, ...waits] = events[0]!.attempts.map(({ waited }) => waited)
+          assert.strictEqual(first, 0)
+          assert.strictEqual(waits.length, 5)
+          for (const [n, wait] of waits.entries()) {
+            assert.isAtLeast(wait, 0)
+            assert.isBelow(wait, Math.min(cap, (throttled ? throttledBase : base) * 2 ** n))
+          }
+          assert.approximately(
+            events[0]!.retryDelay,
+            waits.reduce((sum, wait) => sum + wait, 0),
+            1e-6
+          )
+        }).pipe(seededly(seed)),
+      tries(80)
+    )
+
+    it.effect("fills that range: full jitter, not a part of it", () =>
+      Effect.gen(function* () {
+        const waits: Array<number> = []
+        for (let seed = 0; seed < 300; seed++) {
+          const { call, events } = yield* retrying({ maxAttempts: 2, schedule: Policy.backoff({ base: 1_000 }) }, () =>
+            say(Reason.unavailable())
+          )
+          yield* failing(call).pipe(seededly(seed))
+          waits.push(events[0]!.retryDelay)
+        }
+        assert.isBelow(Math.min(...waits), 30)
+        assert.isAbove(Math.max(...waits), 970)
+        assert.approximately(waits.reduce((sum, wait) => sum + wait, 0) / waits.length, 500, 60)
+      })
+    )
+
+    it.effect("is 50 ms and 1 s by default, and starts anew for each call", () =>
+      Effect.gen(function* () {
+        for (const [verdict, base] of [
+          [Reason.unavailable(), 50],
+          [Reason.throttled(), 1_000]
+        ] as const) {
+          const { call, events } = yield* retrying({ maxAttempts: 3 }, () => say(verdict))
+          for (let n = 0; n < 30; n++) yield* failing(call)
+          const firsts = events.map((event) => event.attempts[1]!.waited)
+          assert.isBelow(Math.max(...firsts), base)
+          assert.isAbove(Math.max(...firsts), base * 0.8)
+          assert.isAbove(Math.max(...events.map((event) => event.attempts[2]!.waited)), base)
+        }
+      }).pipe(seededly(5))
+    )
+  })
+
+  describe("any schedule", () => {
+    it.effect.each([
+      ["spaced", spaced("2 seconds"), [0, 2_000, 4_000, 6_000]],
+      ["exponential", Schedule.exponential("1 second"), [0, 1_000, 3_000, 7_000]],
+      ["without a delay", Schedule.forever, [0, 0, 0, 0]],
+      ["that ends", Schedule.recurs(2), [0, 0, 0]],
+      ["fibonacci", Schedule.fibonacci("1 second"), [0, 1_000, 2_000, 4_000]]
+    ] as ReadonlyArray<readonly [string, Schedule.Schedule<unknown, CallFailure.CallFailure>, ReadonlyArray<number>]>)(
+      "%s",
+      ([, schedule, at]) =>
+        Effect.gen(function* () {
+          const { call, sent } = yield* retrying({ maxAttempts: 4, schedule }, () => say(Reason.unavailable()))
+          yield* failing(call)
+          assert.deepStrictEqual(sent, at)
+          // The next call starts the schedule from its beginning.
+          const first = sent.length
+          yield* failing(call)
+          assert.deepStrictEqual(
+            sent.slice(first).map((time) => time - sent[first]!),
+            at
+          )
+        }).pipe(seededly(1))
+    )
+
+    it.effect("sees each failure", () =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const schedule = Schedule.fromStep(
+          Effect.succeed((_now: number, failure: CallFailure.CallFailure) =>
+            Effect.sync((): [string, Duration.Duration] => {
+              seen.push(`${failure.reason._tag} ${failure.outcome} ${failure.attempts.length}`)
+              return ["", Duration.millis(10)]
+            })
+          )
+        )
+        const { call } = yield* retrying({ schedule }, (n) =>
+          say(n === 1 ? Reason.throttled() : n === 2 ? Reason.unavailable() : Reason.rejected())
+        )
+        yield* failing(call)
+        assert.deepStrictEqual(seen, ["Throttled Refused 1", "Unavailable Unknown 2"])
+      }).pipe(seededly(1))
+    )
+  })
+
+  describe("says why it stopped", () => {
+    const cases: ReadonlyArray<
+      readonly [
+        stopped: CallFailure.Stopped,
+        sent: number,
+        options: Parameters<typeof Policy.standard>[0],
+        send: ScriptedOptions["send"],
+        repeat?: ScriptedOptions["repeat"]
+      ]
+    > = [
+      ["not transient", 1, {}, () => say(Reason.rejected())],
+      ["not transient", 1, {}, () => say(Reason.keyConflict())],
+      ["not transient", 1, {}, () => say(Reason.failed())],
+      ["not transient", 1, {}, () => Effect.succeed({ not: undefined } as never)],
+      ["a repeat is not safe", 1, {}, () => say(Reason.unavailable()), "AtMostOnce"],
+      ["a repeat is not safe", 1, {}, () => Effect.never, "AtMostOnce"],
+      ["a repeat is not safe", 2, {}, (n) => say(n === 1 ? Reason.throttled() : Reason.unavailable()), "AtMostOnce"],
+      ["attempts are spent", 3, {}, () => say(Reason.unavailable())],
+      ["attempts are spent", 1, { maxAttempts: 1 }, () => say(Reason.unavailable())],
+      ["attempts are spent", 3, {}, () => say(Reason.throttled()), "AtMostOnce"],
+      ["attempts are spent", 3, {}, () => say(Reason.unreachable()), "AtMostOnce"],
+      ["the schedule ended", 2, { schedule: Schedule.recurs(1) }, () => say(Reason.unavailable())],
+      [
+        "the provider asked to wait longer than the policy waits",
+        1,
+        { schedule: Schedule.forever },
+        () => hinted(Reason.unavailable, "5001 millis")
+      ],
+      ["no time is left for another attempt", 1, { schedule: spaced("30 seconds") }, () => say(Reason.unavailable())]
+    ]
+    for (const [stopped, times, options, send, repeat] of cases) {
+      it.effect(`${stopped} (${repeat ?? "Idempotent"}, ${times})`, () =>
+        Effect.gen(function* () {
+          const { call, sent } = yield* retrying({ attemptTimeout: "1 second", ...options }, send, repeat)
+          const failure = yield* failing(call)
+          assert.strictEqual(failure.stopped, stopped)
+          assert.strictEqual(sent.length, times)
+          assert.include(failure.message, `not repeated   ${stopped}`)
+        }).pipe(seededly(1))
+      )
+    }
+
+    it.effect("retries are switched off", () =>
+      Effect.gen(function* () {
+        const { call, sent } = yield* scripted({
+          policy: Policy.stack(
+            Policy.totalDeadline("9 seconds"),
+            Policy.retryNever("slow and dear"),
+            Policy.attemptTimeout("8 seconds")
+          ),
+          send: () => say(Reason.throttled())
+        })
+        const failure = yield* failing(call)
+        assert.strictEqual(failure.stopped, "retries are switched off")
+        assert.strictEqual(sent.length, 1)
+      }).pipe(seededly(1))
+    )
+  })
+
+  it.effect("at most once: goes on while nothing happened, and stops with the first doubt", () =>
+    Effect.gen(function* () {
+      const ends = [Reason.unreachable(), Reason.throttled(), Reason.notProcessed(), Reason.unavailable()]
+      const { call, sent } = yield* retrying({ maxAttempts: 9 }, (n) => say(ends[n - 1]!), "AtMostOnce")
+      const failure = yield* failing(call)
+      assert.strictEqual(sent.length, 4)
+      assert.strictEqual(failure.outcome, "Unknown")
+      assert.deepStrictEqual(
+        failure.attempts.map(({ outcome }) => outcome),
+        ["NotSent", "Refused", "Refused", "Unknown"]
+      )
+    }).pipe(seededly(1))
+  )
+
+  describe("alone in a pipe", () => {
+    const failureIn = (exit: Exit.Exit<unknown, CallFailure.CallFailure>) => {
+      const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+      assert.isTrue(CallFailure.isCallFailure(error))
+      return error as CallFailure.CallFailure
+    }
+    const counted = (send: (n: number) => Effect.Effect<unknown, Reason.Verdict>) => {
+      let n = 0
+      return { effect: Effect.suspend(() => send(++n)), sent: () => n }
+    }
+    const classify = (verdict: Reason.Verdict) => verdict
+
+    it.effect("repeats nothing of which it knows nothing", () =>
+      Effect.gen(function* () {
+        const { effect, sent } = counted(() => Effect.fail(Reason.unavailable()))
+        const failure = failureIn(yield* settle(effect.pipe(Policy.retry())))
+        assert.strictEqual(sent(), 1)
+        assert.strictEqual(failure.stopped, "not transient")
+        assert.strictEqual(failure.outcome, "Unknown")
+      }).pipe(seededly(1))
+    )
+
+    it.effect("repeats what certainly did not happen, and with `repeats` what may have", () =>
+      Effect.gen(function* () {
+        const throttled = counted(() => Effect.fail(Reason.throttled()))
+        failureIn(yield* settle(throttled.effect.pipe(Policy.retry(Policy.backoff(), { classify }))))
+        assert.strictEqual(throttled.sent(), 3)
+        const unsafe = counted(() => Effect.fail(Reason.unavailable()))
+        const failure = failureIn(yield* settle(unsafe.effect.pipe(Policy.retry(Policy.backoff(), { classify }))))
+        assert.strictEqual(unsafe.sent(), 1)
+        assert.strictEqual(failure.stopped, "a repeat is not safe")
+        const safe = counted((n) => (n < 3 ? Effect.fail(Reason.unavailable()) : Effect.succeed("ok")))
+        const exit = yield* settle(safe.effect.pipe(Policy.retry(Policy.backoff(), { classify, repeats: "it reads" })))
+        assert.deepStrictEqual(exit, Exit.succeed("ok"))
+        assert.strictEqual(safe.sent(), 3)
+      }).pipe(seededly(1))
+    )
+
+    it.effect("runs a piped effect anew each time, with attempts and schedule of its own", () =>
+      Effect.gen(function* () {
+        const { effect, sent } = counted(() => Effect.fail(Reason.throttled()))
+        const retried = effect.pipe(Policy.retry(Policy.backoff(), { classify, maxAttempts: 2 }))
+        yield* settle(retried)
+        yield* settle(retried)
+        assert.strictEqual(sent(), 4)
+      }).pipe(seededly(1))
+    )
+  })
+})

@@ -202,24 +202,11 @@ const prepareWith = (
         const record = call as CallRecord
         record.prepared = prepared
         if (keyed === undefined) return Effect.void
-        let key: unknown
-        try {
-          key = keyed.derive(call.input as never)
-        } catch (cause) {
-          return Effect.fail(invalid("`derive` threw", cause))
-        }
-        if (!isIdempotencyKey(key)) return Effect.fail(invalid("`derive` returned no IdempotencyKey"))
-        const text = keyed.placement.format === "uuid" ? toUuid(key) : toText(key)
-        const problem = checkKey(text, keyed.placement.maxLength)
-        if (problem !== undefined) return Effect.fail(invalid(problem))
-        record.key = text
-        if (keyed.issuedAt !== undefined) {
-          const issuedAt = keyed.issuedAt(call.input as never)
-          if (!Number.isFinite(issuedAt)) return Effect.fail(invalid(`\`issuedAt\` returned ${issuedAt}, no time`))
-          record.firstSentAt = issuedAt
-        }
-        const refused = prepared.place(text)
-        return refused === undefined ? Effect.void : Effect.fail(refused)
+        const derived = Effect.try({
+          try: () => keyed.derive(call.input as never),
+          catch: (cause) => invalid("`derive` threw", cause)
+        })
+        return Effect.flatMap(derived, (key) => placeKey(keyed, key, prepared, record))
       }),
       {
         onSuccess: () => step(call),
@@ -238,6 +225,27 @@ const prepareWith = (
         }
       }
     )
+}
+
+/** Turns the key into text, checks it, and puts it where the provider reads it. */
+const placeKey = (
+  keyed: Extract<Definition["strategy"], { readonly _tag: "Keyed" }>,
+  key: unknown,
+  prepared: Prepared,
+  call: CallRecord
+): Effect.Effect<void, Reason.Reason> => {
+  if (!isIdempotencyKey(key)) return Effect.fail(invalid("`derive` returned no IdempotencyKey"))
+  const text = keyed.placement.format === "uuid" ? toUuid(key) : toText(key)
+  const problem = checkKey(text, keyed.placement.maxLength)
+  if (problem !== undefined) return Effect.fail(invalid(problem))
+  call.key = text
+  if (keyed.issuedAt !== undefined) {
+    const issuedAt = keyed.issuedAt(call.input as never)
+    if (!Number.isFinite(issuedAt)) return Effect.fail(invalid(`\`issuedAt\` returned ${issuedAt}, no time`))
+    call.firstSentAt = issuedAt
+  }
+  const refused = prepared.place(text)
+  return refused === undefined ? Effect.void : Effect.fail(refused)
 }
 
 const invalid = (message: string, cause?: unknown) => Reason.make("InvalidInput", { message, cause })

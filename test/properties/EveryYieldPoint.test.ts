@@ -21,7 +21,7 @@ import {
   Duration,
   Effect,
   Exit,
-  Fiber,
+  type Fiber,
   Layer,
   Metric,
   Option,

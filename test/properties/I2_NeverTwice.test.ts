@@ -21,6 +21,13 @@ import {
 
 const patient = Policy.standard({ maxAttempts: 6, totalDeadline: "9 minutes" })
 
+const verdicts = new Map([
+  ["unreachable", Reason.unreachable],
+  ["throttled", Reason.throttled],
+  ["notProcessed", Reason.notProcessed],
+  ["unavailable", Reason.unavailable]
+])
+
 class SdkError extends Data.TaggedError("SdkError")<{ readonly why: string }> {}
 
 describe("I2: never twice", () => {
@@ -84,8 +91,7 @@ describe("I2: never twice", () => {
             send: Operation.mutation("send", {
               idempotency: Idempotency.atMostOnce("no key"),
               success: Schema.String,
-              classify: (error: SdkError) =>
-                error.why === "lost" ? undefined : Reason[error.why as "unreachable" | "throttled"](),
+              classify: (error: SdkError) => verdicts.get(error.why)?.(),
               translate: { SdkError: (error) => new Failed({ failure: error as never }) },
               send: () =>
                 Effect.suspend(() => {

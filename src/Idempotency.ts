@@ -46,16 +46,16 @@ export type Placement =
     }
 
 /**
- * How a repeat is made safe, as data. `In` is the operation's input and `A` its success.
+ * How a repeat is made safe, as data. `In` is the operation's input and `A` what a look-up may find as its success.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Idempotency<in In, in A, out R, out M extends Repeat> {
+export interface Idempotency<in In, out A, out R, out M extends Repeat> {
   readonly repeat: M
   readonly strategy: Strategy
   readonly "~in": (_: In) => void
-  readonly "~a": (_: A) => void
+  readonly "~a": () => A
   readonly "~r": () => R
 }
 
@@ -89,7 +89,7 @@ export type Strategy =
  * @category models
  * @since 0.1.0
  */
-export type Any = Idempotency<never, never, unknown, Repeat>
+export type Any = Idempotency<never, unknown, unknown, Repeat>
 
 const make = <In, A, R, M extends Repeat>(repeat: M, strategy: Strategy): Idempotency<In, A, R, M> =>
   ({ repeat, strategy }) as Idempotency<In, A, R, M>
@@ -171,7 +171,7 @@ export const keyed = <In>(
     readonly placement?: Placement | undefined
     readonly issuedAt?: ((input: In) => number) | undefined
   }
-): Idempotency<In, unknown, never, "Idempotent"> =>
+): Idempotency<In, never, never, "Idempotent"> =>
   make("Idempotent", {
     _tag: "Keyed",
     derive,
@@ -186,7 +186,7 @@ export const keyed = <In>(
  * @category constructors
  * @since 0.1.0
  */
-export const inherent = (reason: string): Idempotency<unknown, unknown, never, "Idempotent"> =>
+export const inherent = (reason: string): Idempotency<unknown, never, never, "Idempotent"> =>
   make("Idempotent", { _tag: "Inherent", reason })
 
 /**
@@ -217,7 +217,7 @@ export const reconcilable = <In, A, E, R>(
  * @category constructors
  * @since 0.1.0
  */
-export const conditional = <In>(etag: (input: In) => string): Idempotency<In, unknown, never, "Idempotent"> =>
+export const conditional = <In>(etag: (input: In) => string): Idempotency<In, never, never, "Idempotent"> =>
   make("Idempotent", { _tag: "Conditional", etag })
 
 /**
@@ -226,7 +226,7 @@ export const conditional = <In>(etag: (input: In) => string): Idempotency<In, un
  * @category constructors
  * @since 0.1.0
  */
-export const readOnly = (reason: string): Idempotency<unknown, unknown, never, "Safe"> =>
+export const readOnly = (reason: string): Idempotency<unknown, never, never, "Safe"> =>
   make("Safe", { _tag: "Safe", reason })
 
 /**
@@ -235,7 +235,7 @@ export const readOnly = (reason: string): Idempotency<unknown, unknown, never, "
  * @category constructors
  * @since 0.1.0
  */
-export const atMostOnce = (reason: string): Idempotency<unknown, unknown, never, "AtMostOnce"> =>
+export const atMostOnce = (reason: string): Idempotency<unknown, never, never, "AtMostOnce"> =>
   make("AtMostOnce", { _tag: "AtMostOnce", reason })
 
 const lengthOf = (input: Duration.Input): string => format(check("", input).millis)

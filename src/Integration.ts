@@ -204,7 +204,7 @@ const mock = (runtime: Runtime, methods: Readonly<Record<string, unknown>>): Rea
   )
 
 /**
- * The integration's name in telemetry: the last part of its id, in lower case.
+ * The integration's name in telemetry: its id.
  *
  * @category destructors
  * @since 0.1.0

@@ -15,10 +15,10 @@ import type * as Idempotency from "./Idempotency.ts"
 import type { Definition } from "./internal/definition.ts"
 import { openEffect } from "./internal/effectTransport.ts"
 import type * as P from "./internal/policy.ts"
-import type { Tagged } from "./PolicyTranslate.ts"
+import type { NoLeak, NoLeaks, OrElse, OrElseShape, Tagged } from "./internal/leak.ts"
 import type * as Reason from "./Reason.ts"
 
-export type { Tagged } from "./PolicyTranslate.ts"
+export type { Leak, NoLeak, NoLeaks, OrElse, OrElseShape, Tagged } from "./internal/leak.ts"
 
 const TypeId = "~breakwater/Operation"
 
@@ -87,44 +87,6 @@ export const fromDefinition = (definition: Definition): Any => Object.assign(Obj
 
 // ---- what the types refuse, and what they say
 
-/**
- * Says why a type can't be an error that a call site sees, or `never` for one that can.
- *
- * @category type-level
- * @since 0.1.0
- */
-export type Leak<E> = 0 extends 1 & E
-  ? "a call site would see `any` as error: return an error of your own with a literal _tag"
-  : unknown extends E
-    ? "a call site would see `unknown` as error: return an error of your own with a literal _tag"
-    : E extends { readonly _tag: infer T extends string }
-      ? string extends T
-        ? "an error without a literal _tag can't be caught by it: give it one"
-        : T extends "CallFailure" | "HttpClientError" | "SchemaError"
-          ? `${T} would leak to the call site: translate it into an error of your own`
-          : never
-      : "an error without a literal _tag can't be caught by it: give it one"
-
-/**
- * `unknown` if a function returns a fit error, else the sentence that refuses it.
- *
- * @category type-level
- * @since 0.1.0
- */
-export type NoLeak<F> = F extends (...args: never) => infer E
-  ? [Leak<E>] extends [never]
-    ? unknown
-    : Leak<E>
-  : unknown
-
-/**
- * `unknown` if no case leaks, else an object whose leaking cases are sentences.
- *
- * @category type-level
- * @since 0.1.0
- */
-export type NoLeaks<C> = { readonly [K in keyof C]: NoLeak<C[K]> }
-
 type Sentence<Missing> = "attemptTimeout" extends Missing
   ? "the policy has no attempt timeout: start from Policy.standard(), or add Policy.attemptTimeout(duration)"
   : "totalDeadline" extends Missing
@@ -183,14 +145,6 @@ export type Translated<C> = [
   : never
 
 /**
- * What `orElse` returns, `never` if it was not given.
- *
- * @category type-level
- * @since 0.1.0
- */
-export type OrElse<L> = L extends (...args: never) => infer X ? X : never
-
-/**
  * The decisions that an options object leaves open.
  *
  * @category type-level
@@ -203,9 +157,6 @@ export type OpenOf<Pol, NX, L> = [
 ] extends [infer Left extends Decision]
   ? Left
   : never
-
-// Were this `unknown`, a function that returns `unknown` would be identical to it, and nothing would be inferred for `L`.
-type OrElseShape = (failure: CallFailure) => {} | null | undefined
 
 /**
  * The decisions of an operation: each may be left to the integration.
@@ -279,6 +230,10 @@ export type SaysSomething<A> = 0 extends 1 & A
 
 type SuccessOf<S> = S extends Unvalidated ? unknown : S extends Schema.Constraint ? S["Type"] : never
 type SuccessFits<S> = S extends Unvalidated ? unknown : SaysSomething<SuccessOf<S>>
+/** What the schemas of an operation need when its layer is built. */
+type SchemaServices<I, S> =
+  | ([I] extends [Schema.Constraint] ? I["EncodingServices"] : never)
+  | (S extends Unvalidated ? never : S extends Schema.Constraint ? S["DecodingServices"] : never)
 type InputOf<S> = [S] extends [Schema.Constraint] ? S["Type"] : void
 
 // ---- operations over any effect
@@ -332,7 +287,14 @@ export const query = <
 >(
   name: string,
   options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, L>
-): Operation<InputOf<I>, SuccessOf<S> | A2, Translated<C> | OrElse<L>, R0 | RX, "Safe", OpenOf<Pol, NX, L>> =>
+): Operation<
+  InputOf<I>,
+  SuccessOf<S> | A2,
+  Translated<C> | OrElse<L>,
+  R0 | RX | SchemaServices<I, S>,
+  "Safe",
+  OpenOf<Pol, NX, L>
+> =>
   fromDefinition(
     define(name, options as never, { repeat: "Safe", strategy: { _tag: "Safe", reason: "a query" } }, "effect")
   ) as never
@@ -366,7 +328,14 @@ export const mutation = <
     /** How a repeat is made safe. */
     readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
   } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, L>
-): Operation<InputOf<I>, SuccessOf<S> | A2, Translated<C> | OrElse<L>, R0 | RI | RX, M, OpenOf<Pol, NX, L>> =>
+): Operation<
+  InputOf<I>,
+  SuccessOf<S> | A2,
+  Translated<C> | OrElse<L>,
+  R0 | RI | RX | SchemaServices<I, S>,
+  M,
+  OpenOf<Pol, NX, L>
+> =>
   fromDefinition(
     define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "effect")
   ) as never
@@ -403,7 +372,7 @@ export const fromPromise = <
     /** What a rejection means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
     readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
   } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
-): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX, M, OpenOf<Pol, NX, L>> =>
+): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX | SchemaServices<I, S>, M, OpenOf<Pol, NX, L>> =>
   fromDefinition(
     define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")
   ) as never

@@ -29,7 +29,7 @@ export { decode } from "./PolicyDecode.ts"
 export { backoff, retry, type Retry, retryNever } from "./PolicyRetry.ts"
 export { span } from "./PolicySpan.ts"
 export { type Alone, attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
-export { type Tagged, translate } from "./PolicyTranslate.ts"
+export { translate } from "./PolicyTranslate.ts"
 
 /**
  * Returns whether a value is a `Policy`.

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,6 +20,7 @@ import { callLayer, fromLayers, type Policy, standalone } from "./internal/polic
 import { nowOf, withNow } from "./internal/timer.ts"
 import * as Outcome from "./Outcome.ts"
 import * as Reason from "./Reason.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 /** A provider's hint is obeyed up to this much more than the policy's own delay. Source: AWS SDK retry behaviour. */
 const hintAllowance = 5_000
@@ -47,7 +49,7 @@ export const backoff = (options?: {
       let n = 0
       return (_now: number, failure: CallFailure) =>
         Effect.map(Random.next, (random): [Duration.Duration, Duration.Duration] => {
-          const first = failure.reason._tag === "Throttled" ? throttledBase : base
+          const first = failure.reason._tag === "Throttled" || failure.reason.status === 429 ? throttledBase : base
           const delay = Duration.millis(random * Math.min(cap, first * 2 ** n++))
           return [delay, delay]
         })
@@ -109,6 +111,14 @@ const loop = (
             return stop(failure, "the provider may forget the key before another attempt ends", call)
           }
           call.waiting = waiting
+          const span = fiber.cache.span
+          if (span?._tag === "Span") {
+            span.event(Telemetry.names.retryEvent, fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(), {
+              reason: failure.reason._tag,
+              delay: waiting / 1000,
+              source: settled === waiting && settled > 0 ? "settle" : hint > delay ? "retry-after" : "backoff"
+            })
+          }
           const next = () => (reconcile === undefined ? once(call, driver) : look(call, failure, driver, reconcile))
           return waiting > 0 ? Effect.flatMap(Effect.sleep(waiting), next) : next()
         }

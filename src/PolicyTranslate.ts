@@ -5,20 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import { type CallFailure, isCallFailure } from "./CallFailure.ts"
+import { isCallFailure } from "./CallFailure.ts"
 import { alone } from "./internal/alone.ts"
+import type { NoLeak, NoLeaks, OrElse, OrElseShape } from "./internal/leak.ts"
 import { nowOf } from "./internal/timer.ts"
 import * as Reason from "./Reason.ts"
-
-/**
- * An error with a literal tag.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Tagged {
-  readonly _tag: string
-}
 
 /** Applies the case that fits the error, if any does. */
 export const applyCase = (
@@ -41,21 +32,23 @@ export const applyCase = (
  * @since 0.1.0
  */
 export const translate =
-  <const C extends Readonly<Record<string, (error: never) => Tagged>>, O extends Tagged>(
-    cases: C,
-    orElse: (failure: CallFailure) => O
+  <const C extends Readonly<Record<string, (error: never) => unknown>>, L>(
+    cases: C & NoLeaks<C>,
+    orElse: L & OrElseShape & NoLeak<L>
   ) =>
   <A, E, R>(
     self: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, { [K in keyof C]: C[K] extends (error: never) => infer X ? X : never }[keyof C] | O, R> =>
+  ): Effect.Effect<A, { [K in keyof C]: C[K] extends (error: never) => infer X ? X : never }[keyof C] | OrElse<L>, R> =>
     Effect.catch(self, (error) =>
       Effect.withFiber((fiber) => {
         const translated = applyCase(cases, isCallFailure(error) ? error.reason.error : error)
-        if (translated !== undefined) return Effect.fail(translated as O)
-        if (isCallFailure(error)) return Effect.fail(orElse(error))
+        if (translated !== undefined) return Effect.fail(translated as OrElse<L>)
+        if (isCallFailure(error)) return Effect.fail(orElse(error) as OrElse<L>)
         const now = nowOf(fiber)
         return Effect.fail(
-          orElse(alone("translate", now).fail(Reason.make("Failed", { error, cause: error }), "not transient", now))
+          orElse(
+            alone("translate", now).fail(Reason.make("Failed", { error, cause: error }), "not transient", now)
+          ) as OrElse<L>
         )
       })
     )

@@ -67,6 +67,11 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
   ] as const) {
     if (value === undefined) problems.push(`the policy has no ${name}`)
   }
+  const decision = (definition.exhausted ?? defaults.exhausted)?.decision
+  const orElse = definition.orElse ?? defaults.orElse
+  // The types ask for both; without exactOptionalPropertyTypes an `undefined` can still get through.
+  if (decision === undefined) problems.push("there is no decision for exhausted retries: give `exhausted`")
+  if (orElse === undefined) problems.push("the provider's failures would leak: give `orElse`")
   if (!layers.some((layer) => layer.slot === "retry")) problems.push("the policy does not decide about retries")
   if (problems.length === 0 && attemptTimeout !== undefined && totalDeadline !== undefined) {
     if (attemptTimeout > totalDeadline) {
@@ -94,8 +99,8 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     layers,
     limits,
     lifetime: lifetime?.millis ?? Infinity,
-    decision: (definition.exhausted ?? defaults.exhausted)?.decision ?? { _tag: "Fail" },
-    orElse: definition.orElse ?? defaults.orElse ?? ((failure) => failure),
+    decision: decision ?? { _tag: "Fail" },
+    orElse: orElse ?? ((failure) => failure),
     problems
   }
 }

@@ -294,7 +294,7 @@ const placed = (placement?: Idempotency.Placement) => Idempotency.keyed(() => ke
 const stored = (text: string, placement?: Idempotency.Placement) =>
   Idempotency.keyed(() => IdempotencyKey.fromStored(text), { lifetime: "1 hour", placement })
 const create = <M extends Idempotency.Repeat>(
-  idempotency: Idempotency.Idempotency<{ readonly payload: typeof Body.Type }, unknown, never, M>
+  idempotency: Idempotency.Idempotency<{ readonly payload: typeof Body.Type }, never, never, M>
 ) => HttpOperation.endpoint(Keys, "keys", "create", { idempotency })
 
 class Placements extends Integration.Service<Placements>()("test/Placements", defaults, {

@@ -153,7 +153,7 @@ describe("I3: no call outlives its deadline", () => {
                 ? Idempotency.readOnly("reads")
                 : repeats === "Keyed"
                   ? Idempotency.keyed((input: string) => IdempotencyKey.derive("send", input), { lifetime: "forever" })
-                  : Idempotency.atMostOnce("no key")) as Idempotency.Idempotency<string, unknown, never, "Idempotent">,
+                  : Idempotency.atMostOnce("no key")) as Idempotency.Idempotency<string, never, never, "Idempotent">,
               success: Schema.String,
               classify: () => Reason.throttled(),
               translate: {},

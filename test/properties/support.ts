@@ -362,7 +362,7 @@ export const scripted = (options: ScriptedOptions) =>
       Safe: Idempotency.readOnly("it reads"),
       Idempotent: Idempotency.inherent("the same effect"),
       AtMostOnce: Idempotency.atMostOnce("no key")
-    }[options.repeat ?? "Idempotent"] as Idempotency.Idempotency<void, unknown, never, "Safe">
+    }[options.repeat ?? "Idempotent"] as Idempotency.Idempotency<void, never, never, "Safe">
     class Scripted extends Integration.Service<Scripted>()(
       "test/Scripted",
       {

@@ -314,6 +314,22 @@ describe("PolicyError", () => {
       return error!.problems
     })
 
+  // The types refuse this; `undefined` gets through them without `exactOptionalPropertyTypes`.
+  it.effect("names a decision that is missing at run time", () =>
+    Effect.gen(function* () {
+      class Undecided extends Integration.Service<Undecided>()(
+        "test/Undecided",
+        { policy: standard, exhausted: undefined as never, orElse: undefined as never },
+        { send: Operation.query("send", { success: Schema.Json, send: () => Effect.succeed("ok") }) }
+      ) {}
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Integration.layer(Undecided))))
+      assert.deepStrictEqual(error.problems, [
+        "there is no decision for exhausted retries: give `exhausted`",
+        "the provider's failures would leak: give `orElse`"
+      ])
+    })
+  )
+
   const standard = Policy.standard()
   const but = (...policies: ReadonlyArray<Policy.Any>) => Policy.stack(standard, ...policies)
   const keyed = (lifetime: Duration.Input) => ({

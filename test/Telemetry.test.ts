@@ -147,6 +147,16 @@ describe("spans", () => {
           "breakwater.provider_request_id": "req_3"
         }
       ])
+      // Each retry is an event of the call's span: why, how long after, and who decided it.
+      const retries = (call as Tracer.NativeSpan).events.map(([name, , event]) => [
+        name,
+        event!["reason"],
+        event!["source"]
+      ])
+      assert.deepStrictEqual(retries, [
+        ["breakwater.retry", "Unavailable", "backoff"],
+        ["breakwater.retry", "Disconnected", "backoff"]
+      ])
       // What was retried and went well is no error of the call.
       assert.deepStrictEqual([call, third].map(status), ["ok", "ok"])
       assert.strictEqual(status(first), "Unavailable: status 503, not declared")

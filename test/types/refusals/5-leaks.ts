@@ -168,3 +168,17 @@ HttpOperation.endpoint(Api, "charges", "create", {
     InvalidRequest: () => untagged
   }
 })
+
+// `translate` as a layer of its own.
+Policy.translate(
+  {},
+  // expect: CallFailure would leak to the call site: translate it into an error of your own
+  (failure) => failure
+)
+Policy.translate(
+  {
+    // expect: a call site would see `any` as error: return an error of your own with a literal _tag
+    CardError: () => any
+  },
+  () => new PaymentsUnavailable({ outcome: "Unknown" })
+)

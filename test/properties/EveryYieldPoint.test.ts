@@ -215,7 +215,12 @@ describe.each(clocks)("interruption at every yield point, on %s", (_name, timeOf
       if (world.state.sent > 0) {
         assert.strictEqual(world.events.length, 1, `k = ${k}: what was sent was not observed`)
         assert.isFalse(Outcome.didNotHappen(world.events[0]!.outcome), `k = ${k}: ${world.events[0]!.outcome}`)
+        const [attempt] = world.events[0]!.attempts
         assert.strictEqual(world.events[0]!.attempts.length, 1, `k = ${k}`)
+        // An attempt is a success only if it came to its end; one that was given up says so.
+        if (world.state.done === 0) {
+          assert.deepStrictEqual([attempt!.reason, attempt!.outcome], ["Interrupted", "Unknown"], `k = ${k}`)
+        }
       }
       assert.deepStrictEqual(run(built.send("o-2")), Exit.succeed("ok"), `k = ${k}: the next call`)
       return ended ? "ended" : "interrupted"

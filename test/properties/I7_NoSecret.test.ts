@@ -305,6 +305,48 @@ describe("I7: no secret", () => {
     tries(120)
   )
 
+  const rejections: ReadonlyArray<readonly [string, () => unknown]> = [
+    ["an error", () => new Error(secret)],
+    ["an error of a class of its own", () => Object.assign(new TypeError(secret), { config: { token: secret } })],
+    ["an error with a tag", () => ({ _tag: "Down", message: secret })],
+    ["a text", () => secret],
+    ["an object", () => ({ token: secret })]
+  ]
+
+  it.effect.each(rejections)("a promise that is rejected with %s", ([, reject]) =>
+    Effect.gen(function* () {
+      const out = sinks()
+      class Sdk extends Integration.Service<Sdk>()(
+        "test/Sdk",
+        { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse: (failure) => new Failed({ failure }) },
+        {
+          call: Operation.fromPromise("call", {
+            idempotency: Idempotency.atMostOnce("no key"),
+            success: Schema.String,
+            call: () => Promise.reject(reject())
+          }),
+          unavailable: Operation.fromPromise("unavailable", {
+            idempotency: Idempotency.atMostOnce("no key"),
+            success: Schema.String,
+            call: () => Promise.reject(reject()),
+            classify: () => Reason.unavailable()
+          })
+        }
+      ) {}
+      yield* Effect.gen(function* () {
+        const layer = Integration.layer(Sdk).pipe(
+          Layer.provide(Telemetry.layerObserver((event) => out.write("event", event)))
+        )
+        const sdk = Context.get(yield* Layer.build(Layer.orDie(layer)), Sdk)
+        for (const call of [sdk.call(), sdk.unavailable()]) {
+          const failure = failureOf(yield* settle(call))!
+          out.write("failure", failure, failure.message, failure.stack ?? "")
+        }
+      }).pipe(out.run, Effect.provide(out.layer))
+      assert.deepStrictEqual(shows(yield* out.text), [])
+    }).pipe(seededly(1))
+  )
+
   it.effect("an encoding that dies with it, and a drain that reports what it cut", () =>
     Effect.gen(function* () {
       const out = sinks()

@@ -110,7 +110,7 @@ const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, 
         if (Exit.isFailure(admitted)) return Effect.fail(rejection(key, admitted))
         return Effect.flatMap(Effect.exit(restore(step(call))), (exit) => {
           if (Exit.isSuccess(exit)) return record(key, admitted.value, undefined, exit)
-          return record(key, admitted.value, Exit.hasInterrupts(exit) ? ignored : reasonOf(exit.cause, call), exit)
+          return record(key, admitted.value, Exit.hasInterrupts(exit) ? cut(call) : reasonOf(exit.cause, call), exit)
         })
       })
     )
@@ -118,6 +118,10 @@ const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, 
 }
 
 const ignored = Reason.make("DeadlineExceeded")
+const timedOut = Reason.make("Timeout")
+
+/** A deadline that cuts an attempt short says nothing about the provider, unless the attempt had its full limit. */
+const cut = (call: CallRecord): Reason.Reason => (call.cutBy === "deadline" && call.hasFullLimit ? timedOut : ignored)
 
 const rejection = (key: string, exit: Exit.Failure<unknown, CircuitBreaker.CircuitBreakerError>): Reason.Reason => {
   const error = Exit.findErrorOption(exit)

@@ -50,14 +50,17 @@ export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> =
       build: () =>
         Effect.succeed(
           (step) => (call) =>
-            withNow((now) =>
-              // With less time left than the limit, the total deadline is the one that cuts.
-              now + millis < call.deadline
+            withNow((now) => {
+              const left = call.deadline - now
+              // With less time left than the limit, the total deadline is the one that cuts. Where both are equal, the
+              // attempt has its limit all the same, but for what preparing took.
+              call.hasFullLimit = left >= millis * 0.99
+              return millis < left
                 ? cutAfter(step(call), millis, () =>
                     Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`))
                   )
                 : step(call)
-            )
+            })
         )
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>

@@ -242,6 +242,27 @@ describe("Policy.breaker", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("a timeout counts where the total deadline is no longer than the attempt's limit", () =>
+    Effect.gen(function* () {
+      const { call, sent } = yield* breaking(
+        { consecutive: 2, openFor: "5 seconds" },
+        () => Effect.never,
+        Policy.stack(
+          Policy.totalDeadline("2 seconds"),
+          Policy.retryNever("one attempt has all the time there is"),
+          Policy.attemptTimeout("2 seconds")
+        )
+      )
+      for (let n = 0; n < 2; n++) {
+        const fiber = yield* Effect.forkChild(call, { startImmediately: true })
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(tagOf(yield* Fiber.await(fiber)), "Timeout")
+      }
+      assert.deepStrictEqual(yield* callTimes(call, 1), ["CircuitOpen"])
+      assert.strictEqual(sent.length, 2)
+    }).pipe(seededly(1))
+  )
+
   it.effect("a hint is taken up to the own open time, never longer", () =>
     Effect.gen(function* () {
       for (const [hint, open] of [

@@ -34,6 +34,8 @@ export class CallRecord implements Call {
   /** Who cut the current attempt, when it was not the caller. */
   cutBy: "deadline" | "drain" | undefined = undefined
   attemptStartedAt = 0
+  /** Whether the current attempt may take as long as its own timeout allows. */
+  hasFullLimit = false
   /** Backoff before the next attempt, and waits so far, in milliseconds. */
   waiting = 0
   waited = 0
@@ -78,6 +80,7 @@ export class CallRecord implements Call {
     this.requestId = undefined
     this.status = undefined
     this.queued = 0
+    this.hasFullLimit = false
     this.attemptStartedAt = now
   }
 

@@ -224,7 +224,7 @@ describe("Policy.breaker", () => {
       assert.deepStrictEqual(yield* callTimes(full.call, 1), ["CircuitOpen"])
 
       const cut = yield* breaking(
-        { consecutive: 2 },
+        { consecutive: 2, openFor: "5 seconds" },
         (n) => (n % 2 === 1 ? Effect.delay(say(Reason.throttled()), "900 millis") : Effect.never),
         Policy.standard({
           attemptTimeout: "1 second",
@@ -234,7 +234,9 @@ describe("Policy.breaker", () => {
         })
       )
       for (let n = 0; n < 4; n++) {
-        const failure = yield* failing(cut.call)
+        const fiber = yield* Effect.forkChild(cut.call, { startImmediately: true })
+        yield* TestClock.adjust("1500 millis")
+        const failure = failureOf(yield* Fiber.await(fiber))!
         assert.strictEqual(failure.reason._tag, "Timeout")
         assert.strictEqual(failure.outcome, "Unknown")
       }

@@ -1,9 +1,11 @@
 // I10: the outcome of a call is a fold over its attempts, against a model that was written from DESIGN's sentence alone.
 import { assert, describe, it } from "@effect/vitest"
-import { Outcome, Policy } from "breakwater"
+import { Exhaustion, Idempotency, IdempotencyKey, Integration, Outcome, Policy, Telemetry } from "breakwater"
+import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
-import { Effect } from "effect"
-import { callOf, script, seed, seededly, settle, tries, world } from "./support.ts"
+import { Context, Effect, Layer, Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { callOf, Declined, Failed, script, seed, seededly, settle, tries, world } from "./support.ts"
 
 type Evidence = Outcome.Evidence
 
@@ -125,5 +127,49 @@ describe("I10: the fold", () => {
         )
       }).pipe(seededly(seed)),
     tries(200)
+  )
+
+  // A declared error settles what came before it only where a provider stores such an answer under the key.
+  const settles = [400, 402, 405, 410, 412, 422]
+  const silent = [401, 403, 404, 408, 409, 421, 425, 429, 500, 503]
+
+  it.effect.each([...settles, ...silent])("a declared %i after an attempt of unknown outcome", (status) =>
+    Effect.gen(function* () {
+      class Told extends Schema.TaggedError<Told>()("Told", {}, { httpApiStatus: status }) {}
+      const Api = HttpApi.make("declared").add(
+        HttpApiGroup.make("things").add(
+          HttpApiEndpoint.post("create", "/things", { success: Schema.String, error: Told })
+        )
+      )
+      const events: Array<Telemetry.CallObserved> = []
+      class Things extends Integration.Service<Things>()(
+        "test/Things",
+        {
+          policy: Policy.standard({ maxAttempts: 2 }),
+          exhausted: Exhaustion.fail,
+          orElse: (failure) => new Failed({ failure })
+        },
+        {
+          create: HttpOperation.endpoint(Api, "things", "create", {
+            idempotency: Idempotency.keyed(() => IdempotencyKey.derive("create", "1"), { lifetime: "forever" }),
+            translate: { Told: () => new Declined({ code: "told" }) }
+          })
+        }
+      ) {}
+      const provider = FaultInjection.make({
+        respond: () => ({ body: "ok" }),
+        faults: [FaultInjection.resetBeforeReading, FaultInjection.status(status, { body: { _tag: "Told" } })]
+      })
+      const layer = HttpIntegration.layer(Things, { baseUrl: "https://acme.example" }).pipe(
+        Layer.provide([provider.layer, Telemetry.layerObserver((event) => events.push(event))])
+      )
+      const things = Context.get(yield* Layer.build(layer), Things)
+      yield* settle(things.create())
+      assert.deepStrictEqual(
+        events[0]!.attempts.map(({ reason }) => reason),
+        ["Disconnected", "Declared"]
+      )
+      assert.strictEqual(events[0]!.outcome, settles.includes(status) ? "Refused" : "Unknown")
+    }).pipe(seededly(1))
   )
 })

@@ -41,11 +41,12 @@ import { TestClock } from "effect/testing"
 import type { Permits } from "../../src/PolicyBulkhead.ts"
 
 const { PROPERTY_RUNS, PROPERTY_SEED } = process.env
+const times = Number(PROPERTY_RUNS ?? 1)
 
 /** Options of a property: how many inputs it tries, and from which seed. */
 export const tries = (runs: number) => ({
-  timeout: 60_000,
-  arbitrary: { runs: runs * Number(PROPERTY_RUNS ?? 1), seed: PROPERTY_SEED ?? "breakwater", maxShrinks: 300 }
+  timeout: 60_000 * times,
+  arbitrary: { runs: runs * times, seed: PROPERTY_SEED ?? "breakwater", maxShrinks: 300 }
 })
 
 export const quiet = Logger.layer([])

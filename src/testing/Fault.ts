@@ -22,6 +22,7 @@ import * as Duration from "effect/Duration"
  * | `Status`             | as it says  | that status                                              |
  * | `HugeBody`           | yes         | the right status with a body of that many bytes          |
  * | `InProgress409`      | no          | 409: another request with this key is at work            |
+ * | `DuplicateDelivery`  | as often    | the right answer; the request was delivered twice        |
  *
  * @category models
  * @since 0.1.0
@@ -45,6 +46,15 @@ export type Fault =
     }
   | { readonly _tag: "HugeBody"; readonly bytes: number; readonly announced: boolean }
   | { readonly _tag: "InProgress409" }
+  | { readonly _tag: "DuplicateDelivery"; readonly after: Duration.Duration }
+
+/**
+ * The name of a kind of fault.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Tag = Fault["_tag"]
 
 /**
  * The provider works for `duration` before it carries the request out and answers. It goes on when the caller leaves,
@@ -97,6 +107,15 @@ export const stallBeforeHeaders = (options: {
   executes: options.executes,
   after: Duration.fromInputUnsafe(options.after ?? 0)
 })
+
+/**
+ * The provider answers nothing, and carries the request out `after` this time: the caller has given up, looked, and
+ * found nothing, and then it happens.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const executesLate = (after: Duration.Input): Fault => stallBeforeHeaders({ executes: true, after })
 
 /**
  * Half of the body arrives, and then nothing.
@@ -180,7 +199,24 @@ export const hugeBody = (bytes: number, options?: { readonly announced?: boolean
 export const inProgress409: Fault = { _tag: "InProgress409" }
 
 /**
- * One of each kind, and both of those that may or may not execute: what `seeded` draws from unless told otherwise.
+ * The network, or a proxy that retries, delivers the request twice. The caller gets the first answer.
+ *
+ * **When to use**
+ *
+ * Use against operations with a key, and those that are idempotent by nature: a client can't defend anything else
+ * against it, which is why `all` leaves it out.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const duplicateDelivery = (options?: {
+  /** How long after the first the second arrives. Default: at once, when the first is answered. */
+  readonly after?: Duration.Input | undefined
+}): Fault => ({ _tag: "DuplicateDelivery", after: Duration.fromInputUnsafe(options?.after ?? 0) })
+
+/**
+ * One of each kind but `DuplicateDelivery`, and both of those that may or may not execute: what `seeded` draws from
+ * unless told otherwise.
  *
  * @category constants
  * @since 0.1.0
@@ -211,73 +247,3 @@ export const all: ReadonlyArray<Fault> = [
   hugeBody(6 * 1024 * 1024, { announced: true }),
   inProgress409
 ]
-
-/**
- * Where a fault may strike: the n-th request (from 1) of one operation.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Arrival {
-  readonly operation: string
-  readonly arrival: number
-}
-
-/**
- * Which request meets which fault: a list for all requests in the order of their arrival, a list per operation, or a
- * function. Past the end of a list there is no fault.
- *
- * @category models
- * @since 0.1.0
- */
-export type Faults =
-  | ReadonlyArray<Fault | undefined>
-  | { readonly [operation: string]: ReadonlyArray<Fault | undefined> }
-  | ((at: Arrival) => Fault | undefined)
-
-/**
- * Faults as a pure function of the seed, the operation and the number of the arrival: whoever sends the same requests
- * meets the same faults, whatever the timing.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const seeded = (options: {
-  readonly seed: number | string
-  /** The share of requests that meet a fault, 0 to 1. Default: 0.15. */
-  readonly rate?: number | undefined
-  readonly faults?: ReadonlyArray<Fault> | undefined
-}): ((at: Arrival) => Fault | undefined) => {
-  const rate = options.rate ?? 0.15
-  const faults = options.faults ?? all
-  return ({ arrival, operation }) => {
-    const draw = draws(`${options.seed}|${operation}|${arrival}`)
-    return draw(0) < rate ? faults[Math.floor(draw(1) * faults.length)] : undefined
-  }
-}
-
-/** Uniform numbers in [0, 1) from a text: two lanes over its characters, then murmur3's finaliser for each draw. */
-const draws = (text: string): ((index: number) => number) => {
-  let a = 0x9e3779b9
-  let b = 0x85ebca6b
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    a = Math.imul(a ^ code, 0x5bd1e995)
-    a ^= a >>> 15
-    b = Math.imul(b ^ code, 0x1b873593)
-    b ^= b >>> 13
-  }
-  const first = mix(a ^ Math.imul(b, 0x27d4eb2f))
-  const second = mix(b ^ Math.imul(a, 0x165667b1))
-  return (index) => mix(mix(first + Math.imul(index + 1, 0x9e3779b9)) ^ second) / 0x1_0000_0000
-}
-
-const mix = (x: number): number => {
-  let h = x | 0
-  h ^= h >>> 16
-  h = Math.imul(h, 0x85ebca6b)
-  h ^= h >>> 13
-  h = Math.imul(h, 0xc2b2ae35)
-  h ^= h >>> 16
-  return h >>> 0
-}

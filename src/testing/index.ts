@@ -1,8 +1,23 @@
 /**
- * Test doubles for integrations.
+ * Test doubles for integrations, and assertions about what they did.
  *
  * @since 0.1.0
  */
 
-/** An in-memory provider that misbehaves on purpose, with a ledger of what it executed. */
+/** Claims about what was executed, how calls ended and what their spans show, with a timeline where they fail. */
+export { expectExecuted, expectOutcome, expectSpans } from "./Expect.ts"
+
+/** A provider that misbehaves on purpose: faults as data, for HTTP and for any effect, with a ledger. */
 export * as FaultInjection from "./FaultInjection.ts"
+
+/** The real policies of an integration over a provider in memory, and a recording of every call and span. */
+export * as IntegrationTest from "./IntegrationTest.ts"
+
+/** A provider's memory for idempotency keys. */
+export * as KeyWindow from "./KeyWindow.ts"
+
+/** The timeline of a call as a small text diagram. */
+export * as Timeline from "./Timeline.ts"
+
+/** A whole fake provider, made from an `HttpApi`. */
+export * as Upstream from "./Upstream.ts"

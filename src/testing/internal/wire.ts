@@ -5,15 +5,10 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
+import type { Reply } from "./model.ts"
 
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
-
-interface Reply {
-  readonly status?: number | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: unknown
-}
 
 const encoder = new TextEncoder()
 const none = new Uint8Array(0)
@@ -47,7 +42,8 @@ const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   return all
 }
 
-const encode = (body: unknown): readonly [mediaType: string | undefined, bytes: Uint8Array] =>
+/** The bytes of an answer, and their media type. */
+export const encodeBody = (body: unknown): readonly [mediaType: string | undefined, bytes: Uint8Array] =>
   body === undefined
     ? [undefined, none]
     : body instanceof Uint8Array
@@ -84,8 +80,13 @@ const responseOf = (
 }
 
 /** An answer whose body arrives whole, or whose second half never comes. */
-export const respondWith = (request: Request, reply: Reply, body: "whole" | "stalls" | "cut"): Response => {
-  const [mediaType, bytes] = encode(reply.body)
+export const respondWith = (
+  request: Request,
+  reply: Reply,
+  body: "whole" | "stalls" | "cut",
+  struck: () => void
+): Response => {
+  const [mediaType, bytes] = encodeBody(reply.body)
   const chunked = reply.headers?.["transfer-encoding"] === "chunked"
   const headers = {
     ...(mediaType === undefined ? {} : { "content-type": mediaType }),
@@ -95,7 +96,11 @@ export const respondWith = (request: Request, reply: Reply, body: "whole" | "sta
   return responseOf(request, reply.status ?? 200, headers, (response) => {
     if (body === "whole") return Stream.make(bytes)
     const half = Stream.make(bytes.subarray(0, bytes.length >> 1))
-    return Stream.concat(half, body === "stalls" ? Stream.never : Stream.fail(cutOff(request, response)))
+    const then = Stream.fromEffect(Effect.sync(struck)).pipe(Stream.drain)
+    return Stream.concat(
+      Stream.concat(half, then),
+      body === "stalls" ? Stream.never : Stream.fail(cutOff(request, response))
+    )
   })
 }
 

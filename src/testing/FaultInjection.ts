@@ -70,6 +70,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
+// Methods, so that a double of known operations is one of any: their names are a help for the writer, no more.
 export interface Double<Operation extends string = string> {
   /** The provider behind it, for the clients of this package. */
   readonly [ProviderId]: Provider
@@ -88,11 +89,11 @@ export interface Double<Operation extends string = string> {
   /** Forgets everything: requests, ledger, keys, arrivals and state. The plan of faults begins anew. */
   readonly reset: Effect.Effect<void>
   /** Waits until a fault of this kind, or any, has struck. So tests need no sleep. */
-  readonly awaitFault: (tag?: Tag, options?: AwaitOptions<Operation>) => Effect.Effect<void>
+  awaitFault(tag?: Tag, options?: AwaitOptions<Operation>): Effect.Effect<void>
   /** Waits until a request has arrived. */
-  readonly awaitRequest: (options?: AwaitOptions<Operation>) => Effect.Effect<void>
+  awaitRequest(options?: AwaitOptions<Operation>): Effect.Effect<void>
   /** Waits until a change stands in the ledger. */
-  readonly awaitExecuted: (options?: AwaitOptions<Operation>) => Effect.Effect<void>
+  awaitExecuted(options?: AwaitOptions<Operation>): Effect.Effect<void>
 }
 
 /**

@@ -24,10 +24,7 @@ export const clientLayer = (
           HttpClient.make((request, url) =>
             Effect.flatMap(bytesOf(request), (body) => {
               const incoming = { method: request.method, url: url.href, headers: { ...request.headers }, body }
-              const index = provider.requests.length
-              return Effect.flatMap(provider.receive(incoming, respond, scope), (play) =>
-                perform(request, play, () => provider.bodyStruck(provider.requests[index]!))
-              )
+              return Effect.flatMap(provider.receive(incoming, respond, scope), (play) => perform(request, play))
             })
           )
         )
@@ -37,12 +34,11 @@ export const clientLayer = (
 
 const perform = (
   request: HttpClientRequest.HttpClientRequest,
-  play: Play,
-  struck: () => void
+  play: Play
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
   switch (play._tag) {
     case "Answer":
-      return Effect.succeed(respondWith(request, play.reply, play.body, struck))
+      return Effect.succeed(respondWith(request, play))
     case "Huge":
       return Effect.succeed(huge(request, play.reply, play.bytes, play.announced))
     case "Lost":

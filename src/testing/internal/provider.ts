@@ -23,7 +23,9 @@ export interface Incoming {
 
 /** What the wire does in the end. */
 export type Play =
-  | { readonly _tag: "Answer"; readonly reply: Reply; readonly body: "whole" | "stalls" | "cut" }
+  | { readonly _tag: "Answer"; readonly reply: Reply; readonly body: "whole" }
+  // What becomes of a body is told when it happens, which is when it is sent so far.
+  | { readonly _tag: "Answer"; readonly reply: Reply; readonly body: "stalls" | "cut"; readonly struck: () => void }
   | { readonly _tag: "Huge"; readonly reply: Reply; readonly bytes: number; readonly announced: boolean }
   | { readonly _tag: "Lost"; readonly syscall: "connect" | "read"; readonly code: "ECONNREFUSED" | "ECONNRESET" }
   | { readonly _tag: "Silence" }
@@ -135,11 +137,14 @@ export class Provider {
         if (!fault.executes) return Effect.succeed(silence)
         return Effect.as(this.execute(arrived, respond, scope, fault.after), silence)
       }
-      // What becomes of a body is told when it happens: see `struck` of the clients.
       case "StallInBody":
-        return Effect.map(executed, (reply) => ({ _tag: "Answer", reply, body: "stalls" }))
       case "CutBody":
-        return Effect.map(executed, (reply) => ({ _tag: "Answer", reply, body: "cut" }))
+        return Effect.map(executed, (reply) => ({
+          _tag: "Answer",
+          reply,
+          body: fault._tag === "CutBody" ? "cut" : "stalls",
+          struck: () => this.arrivals.strike(arrived.operation, fault)
+        }))
       case "WrongShape":
         return Effect.map(executed, (reply) => struck(answer({ ...reply, body: fault.body })))
       case "WrongMediaType":
@@ -166,11 +171,6 @@ export class Provider {
             : Effect.as(Effect.forkIn(Effect.interruptible(again), scope, { startImmediately: true }), answer(reply))
         })
     }
-  }
-
-  /** Tells that a body was cut or has stalled, which happens only when it is read so far. */
-  bodyStruck(arrived: WireRequest): void {
-    this.arrivals.strike(arrived.operation, arrived.fault!)
   }
 
   /**

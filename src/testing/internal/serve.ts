@@ -121,15 +121,14 @@ export const serve = (
     HttpRouter.toHttpEffect(app),
     (server) => (arrived: WireRequest) =>
       Effect.suspend(() => {
+        const request = requestOf(arrived, options.basePath)
+        if (request === undefined) return Effect.succeed<Reply>({ status: 404, note: nowhere })
         const exchange: Exchange = { arrived, input: undefined, changed: undefined }
-        return Effect.map(
-          Effect.scoped(answered(server as never, requestOf(arrived, options.basePath), exchange)),
-          (reply): Reply => ({
-            ...reply,
-            ...(exchange.changed === undefined ? {} : { changed: exchange.changed }),
-            ...(exchange.input === undefined ? {} : { input: exchange.input })
-          })
-        )
+        return Effect.map(Effect.scoped(answered(server as never, request, exchange)), (reply): Reply => ({
+          ...reply,
+          ...(exchange.changed === undefined ? {} : { changed: exchange.changed }),
+          ...(exchange.input === undefined ? {} : { input: exchange.input })
+        }))
       })
   ) as never
 }
@@ -142,9 +141,13 @@ const inputOf = (request: unknown): unknown => {
   )
 }
 
-const requestOf = (arrived: WireRequest, basePath: string): HttpClientRequest.HttpClientRequest => {
+const nowhere = "no endpoint of the contract has this method and path"
+
+const requestOf = (arrived: WireRequest, basePath: string): HttpClientRequest.HttpClientRequest | undefined => {
   const url = new URL(arrived.url)
-  url.pathname = below(basePath, url.pathname) ?? url.pathname
+  const path = below(basePath, url.pathname)
+  if (path === undefined) return undefined
+  url.pathname = path
   const request = HttpClientRequest.make(arrived.method as "POST")(url, { headers: arrived.headers })
   return arrived.body.length === 0
     ? request
@@ -179,7 +182,7 @@ const noteOf = (cause: Cause.Cause<unknown>): string | undefined => {
   }
   if (HttpServerResponse.isHttpServerResponse(error)) return undefined
   if (HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound") {
-    return "no endpoint of the contract has this method and path"
+    return nowhere
   }
   return Cause.hasInterruptsOnly(cause) ? "the handler was interrupted" : `the handler died: ${String(error)}`
 }

@@ -82,10 +82,9 @@ const responseOf = (
 /** An answer whose body arrives whole, or whose second half never comes. */
 export const respondWith = (
   request: Request,
-  reply: Reply,
-  body: "whole" | "stalls" | "cut",
-  struck: () => void
+  play: Extract<Play, { readonly _tag: "Answer" }>
 ): Response => {
+  const { reply } = play
   const [mediaType, bytes] = encodeBody(reply.body)
   const chunked = reply.headers?.["transfer-encoding"] === "chunked"
   const headers = {
@@ -94,12 +93,12 @@ export const respondWith = (
     ...reply.headers
   }
   return responseOf(request, reply.status ?? 200, headers, (response) => {
-    if (body === "whole") return Stream.make(bytes)
+    if (play.body === "whole") return Stream.make(bytes)
     const half = Stream.make(bytes.subarray(0, bytes.length >> 1))
-    const then = Stream.fromEffect(Effect.sync(struck)).pipe(Stream.drain)
+    const then = Stream.fromEffect(Effect.sync(play.struck)).pipe(Stream.drain)
     return Stream.concat(
       Stream.concat(half, then),
-      body === "stalls" ? Stream.never : Stream.fail(cutOff(request, response))
+      play.body === "stalls" ? Stream.never : Stream.fail(cutOff(request, response))
     )
   })
 }

@@ -79,6 +79,7 @@ export type Strategy =
       readonly _tag: "Reconcilable"
       readonly find: (input: never) => Effect.Effect<Option.Option<unknown>, unknown, unknown>
       readonly settle: Duration.Input
+      readonly lookFirst: boolean
     }
   | { readonly _tag: "Conditional"; readonly etag: (input: never) => string }
   | { readonly _tag: "AtMostOnce"; readonly reason: string }
@@ -197,17 +198,22 @@ export const inherent = (reason: string): Idempotency<unknown, never, never, "Id
  * `settle` is how long after an attempt of unknown outcome the provider may still apply it or show it; `find` starts no
  * earlier. What it finds becomes the call's success. If `find` fails, the call is not repeated.
  *
+ * `lookFirst` looks before the first attempt too: for an intent that a process before this one may have carried out, such
+ * as a job that runs again after a crash. It costs a look per call, and can't see what an earlier process sent less than
+ * `settle` ago: start again later than that. If that look fails, nothing is sent, and the outcome is `Unknown`.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const reconcilable = <In, A, E, R>(
   find: (input: In) => Effect.Effect<Option.Option<A>, E, R>,
-  options: { readonly settle: Duration.Input }
+  options: { readonly settle: Duration.Input; readonly lookFirst?: boolean | undefined }
 ): Idempotency<In, A, R, "Idempotent"> =>
   make("Idempotent", {
     _tag: "Reconcilable",
     find: find as (input: never) => Effect.Effect<Option.Option<unknown>, unknown, unknown>,
-    settle: options.settle
+    settle: options.settle,
+    lookFirst: options.lookFirst ?? false
   })
 
 /**
@@ -264,7 +270,7 @@ export const describe = (self: { readonly strategy: Strategy }): string => {
       return `key from the input, in ${place}, kept ${strategy.lifetime === "forever" ? "for ever" : `for ${lengthOf(strategy.lifetime)}`}`
     }
     case "Reconcilable":
-      return `looks before it repeats, ${lengthOf(strategy.settle)} after an unknown outcome`
+      return `looks ${strategy.lookFirst ? "before it sends, and " : ""}before it repeats, ${lengthOf(strategy.settle)} after an unknown outcome`
     case "Conditional":
       return "conditional on an entity tag (If-Match)"
     case "AtMostOnce":

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AttemptStep, CallStep, Site } from "../Call.ts"
 import { type CallFailure, isCallFailure } from "../CallFailure.ts"
@@ -66,7 +66,16 @@ export const compile = (
           attempt = attemptSpan(definition.about, transport.server, metrics, attempt) as AttemptStep
       } else {
         wrapped ??= boundary(site, attempt) as CallStep
-        if (layer.slot === "totalDeadline") wrapped = prepareWith(definition, transport.prepare, wrapped)
+        if (layer.slot === "totalDeadline") {
+          if (
+            site.reconcile !== undefined &&
+            definition.strategy._tag === "Reconcilable" &&
+            definition.strategy.lookFirst
+          ) {
+            wrapped = lookFirst(site.reconcile, wrapped)
+          }
+          wrapped = prepareWith(definition, transport.prepare, wrapped)
+        }
         const transform = yield* layer.build(site)
         wrapped = transform(wrapped)
       }
@@ -226,6 +235,38 @@ const prepareWith = (
       }
     )
 }
+
+/** Looks before anything is sent: an earlier process may have carried the same intent out. */
+const lookFirst =
+  (reconcile: NonNullable<Site["reconcile"]>, step: CallStep): CallStep =>
+  (call) =>
+    Effect.suspend(() => {
+      const record = call as CallRecord
+      const unknown = Reason.make("Failed", {
+        message: "it could not be looked up whether an earlier process did it; nothing was sent",
+        transient: true
+      })
+      // What a deadline that ends the look says of it.
+      record.pending = unknown
+      return Effect.matchCauseEffect(reconcile.find(call.input), {
+        onFailure: (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.failCause(cause as Cause.Cause<never>)
+            : Effect.withFiber((fiber) =>
+                Effect.fail(
+                  record.fail(
+                    { ...unknown, cause: Cause.squash(cause) },
+                    "whether it happened could not be looked up",
+                    nowOf(fiber)
+                  )
+                )
+              ),
+        onSuccess: (found) => {
+          record.pending = undefined
+          return Option.match(found as Option.Option<unknown>, { onSome: Effect.succeed, onNone: () => step(call) })
+        }
+      })
+    })
 
 /** Turns the key into text, checks it, and puts it where the provider reads it. */
 const placeKey = (

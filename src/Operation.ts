@@ -264,6 +264,11 @@ export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, 
   readonly send: (input: InputOf<I>, call: Call) => Effect.Effect<unknown, E0, R0>
   /** What an error of `send` means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
   readonly classify?: ((error: E0) => Reason.Verdict | undefined) | undefined
+  /**
+   * What an answer means that is an error all the same, for an SDK that succeeds with `{ data, error }`. An answer without
+   * a verdict goes on to `success`; one that does not match it is then `Unknown`: it may have been an error.
+   */
+  readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | undefined) | undefined
 } & Translation<E0, C> &
   Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 
@@ -371,6 +376,11 @@ export const fromPromise = <
     readonly call: (input: InputOf<I>, call: Sending) => PromiseLike<unknown>
     /** What a rejection means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
     readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
+    /**
+     * What an answer means that is an error all the same, for an SDK that resolves with `{ data, error }`. An answer
+     * without a verdict goes on to `success`; one that does not match it is then `Unknown`: it may have been an error.
+     */
+    readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | undefined) | undefined
   } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 ): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX | SchemaServices<I, S>, M, OpenOf<Pol, NX, L>> =>
   fromDefinition(
@@ -389,6 +399,7 @@ const define = (
     readonly send?: (input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>
     readonly call?: (input: unknown, call: Sending) => PromiseLike<unknown>
     readonly classify?: (error: unknown) => Reason.Verdict | undefined
+    readonly classifyAnswer?: (answer: unknown) => Reason.Verdict | undefined
   },
   idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy },
   transport: "effect" | "promise"
@@ -407,6 +418,7 @@ const define = (
     success: isUnvalidated(options.success) ? undefined : options.success,
     send: options.send,
     call: options.call,
-    classify: options.classify
+    classify: options.classify,
+    classifyAnswer: options.classifyAnswer
   })
 })

@@ -319,6 +319,58 @@ describe("classify", () => {
   )
 })
 
+describe("classifyAnswer", () => {
+  const isRefusal = Schema.is(Schema.Struct({ error: Schema.String }))
+  const options = {
+    success: Schema.Struct({ id: Schema.String }),
+    idempotency: Idempotency.atMostOnce("a letter"),
+    classifyAnswer: (answer: unknown) =>
+      !isRefusal(answer)
+        ? undefined
+        : answer.error === "slow down"
+          ? Reason.throttled()
+          : Reason.rejected({ message: answer.error })
+  }
+
+  it.effect.each(["an effect", "a promise"] as const)("reads an answer of %s that is an error all the same", (kind) =>
+    Effect.gen(function* () {
+      const answers: Array<unknown> = [{ error: "slow down" }, { id: "1" }, { error: "no such order" }, { data: {} }]
+      const next = () => answers.shift()
+      class Api extends Integration.Service<Api>()("test/Answers", decided, {
+        send:
+          kind === "a promise"
+            ? Operation.fromPromise("send", { ...options, call: () => Promise.resolve(next()) })
+            : Operation.mutation("send", { ...options, send: () => Effect.sync(next) })
+      }) {}
+      const { send } = yield* built(Api)
+      // Throttled: refused, and sent again.
+      assert.deepStrictEqual(yield* send(), { id: "1" })
+      const refused = yield* failureOf(send())
+      assert.deepStrictEqual(
+        [refused.reason._tag, refused.outcome, refused.reason.message],
+        ["Rejected", "Refused", "no such order"]
+      )
+      // It may have been an error of a kind that is not known yet.
+      const unread = yield* failureOf(send())
+      assert.deepStrictEqual([unread.reason._tag, unread.outcome], ["InvalidResponse", "Unknown"])
+    }).pipe(Effect.provide(quiet))
+  )
+
+  it.effect("without it, an answer that can't be read has happened", () =>
+    Effect.gen(function* () {
+      class Api extends Integration.Service<Api>()("test/Plain", decided, {
+        send: Operation.mutation("send", {
+          success: options.success,
+          idempotency: options.idempotency,
+          send: () => Effect.succeed({ data: {} })
+        })
+      }) {}
+      const { send } = yield* built(Api)
+      assert.strictEqual((yield* failureOf(send())).outcome, "Applied")
+    }).pipe(Effect.provide(quiet))
+  )
+})
+
 // ---- mutation
 
 describe("mutation", () => {

@@ -14,6 +14,7 @@ interface Options {
   readonly send: ((input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>) | undefined
   readonly call: ((input: unknown, call: Call & { readonly signal: AbortSignal }) => PromiseLike<unknown>) | undefined
   readonly classify: ((error: unknown) => Reason.Verdict | undefined) | undefined
+  readonly classifyAnswer: ((answer: unknown) => Reason.Verdict | undefined) | undefined
 }
 
 type Codec = Schema.Codec<unknown, unknown>
@@ -22,6 +23,9 @@ type Codec = Schema.Codec<unknown, unknown>
 export const openEffect = (options: Options) => {
   const validate = options.input === undefined ? undefined : Schema.encodeUnknownEffect(options.input as Codec)
   const decode = options.success === undefined ? undefined : Schema.decodeUnknownEffect(options.success as Codec)
+
+  // Where an answer may be an error, one that can't be read may have been one.
+  const unread = options.classifyAnswer === undefined ? "Applied" : "Unknown"
 
   const reasonFor = (error: unknown): Reason.Reason => {
     const verdict = options.classify?.(error)
@@ -54,17 +58,27 @@ export const openEffect = (options: Options) => {
         send: (call) =>
           Effect.withFiber((fiber) => {
             call.sent(nowOf(fiber))
-            const sent = raw(input, call)
+            const { classifyAnswer } = options
+            const sent =
+              classifyAnswer === undefined
+                ? raw(input, call)
+                : Effect.flatMap(raw(input, call), (answer) => {
+                    const verdict = classifyAnswer(answer)
+                    return verdict === undefined
+                      ? Effect.succeed(answer)
+                      : Effect.fail(Reason.make(verdict.reason, { message: "the answer was classified", ...verdict }))
+                  })
             const decoded =
               decode === undefined
                 ? sent
                 : Effect.flatMap(sent, (value) => {
                     call.phase = "answered"
                     call.pending = Reason.make("BodyLost", {
-                      message: "the answer arrived, but was not decoded in time"
+                      message: "the answer arrived, but was not decoded in time",
+                      outcome: unread
                     })
                     return Effect.mapError(decode(value) as Effect.Effect<unknown, Schema.SchemaError>, (error) =>
-                      Reason.make("InvalidResponse", { message: describeIssue(error) })
+                      Reason.make("InvalidResponse", { message: describeIssue(error), outcome: unread })
                     )
                   })
             return Effect.provideContext(decoded, withServices(fiber.context, services))

@@ -30,7 +30,7 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "Exhaustion",
     "Telemetry"
   ],
-  ["Integration", "Outbox", "Receiver", "IdempotencyStore", "Webhook"]
+  ["Integration", "Outbox", "Receiver", "IdempotencyStore", "IdempotencyStoreMemory", "Webhook"]
 ]
 
 /** Folders of src/, and which other folders each may import. Their own files, and rings 0 to 2, they always may. */
@@ -41,6 +41,9 @@ const folders: Readonly<Record<string, { readonly ring: string; readonly mayImpo
   dashboard: { ring: "dashboard", mayImport: ["http"] },
   testing: { ring: "testing", mayImport: ["http"] }
 }
+
+/** The one folder that may import Node's modules, and that nothing else in src/ may import. */
+const nodeFolder = "src/testing/node/"
 
 /** Which rings may import Effect's unstable modules: not at all, as types, or at run time. */
 const unstableIn: ReadonlyArray<"never" | "types"> = ["never", "types", "types"]
@@ -233,6 +236,7 @@ export const check = (files: ReadonlyArray<SourceFile>, options: Options): Reado
   return violations.toSorted((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1))
 
   function external(at: { file: string; line: number }, place: Place, specifier: string, typeOnly: boolean) {
+    if (specifier.startsWith("node:") && at.file.startsWith(nodeFolder)) return
     if (specifier !== "effect" && !specifier.startsWith("effect/")) {
       return report({
         ...at,
@@ -286,6 +290,12 @@ export const check = (files: ReadonlyArray<SourceFile>, options: Options): Reado
     const refuse = (why: string, instead: string) =>
       report({ ...at, rule: "ring", what: `imports ${nameOf(target)}`, why, instead })
 
+    if (target.startsWith(nodeFolder) && !at.file.startsWith(nodeFolder)) {
+      return refuse(
+        `${nodeFolder} needs Node, and whoever imports it would need Node too`,
+        "move the shared part to src/testing/internal"
+      )
+    }
     if (to._tag === "Folder" && to.folder === "testing" && !inFolder(place, "testing")) {
       return refuse(
         "src never imports testing: test doubles stay out of what ships to production",

@@ -220,6 +220,14 @@ export class StoreError extends Data.TaggedError("StoreError")<{
 }
 
 /**
+ * Returns whether a value is a `StoreError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isStoreError = (u: unknown): u is StoreError => u instanceof StoreError
+
+/**
  * The store of idempotency records.
  *
  * **When to use**

@@ -135,12 +135,25 @@ interface Runtime {
 }
 
 /**
+ * What an integration is among the services of an effect: by its mark, a transaction refuses a handler that calls another
+ * party.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Shape<Id extends string, Methods> extends Context.ServiceClass.Shape<Id, Methods> {
+  readonly "~breakwater/Integration": Id
+}
+
+/**
  * The class of an integration: a service tag that knows its operations.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ServiceClass<Self, Id extends string, Methods, R> extends Context.ServiceClass<Self, Id, Methods> {
+export interface ServiceClass<Self, Id extends string, Methods, R> extends Context.Service<Self, Methods> {
+  new (_: never): Shape<Id, Methods>
+  readonly key: Id
   readonly [DefinitionId]: Runtime
   readonly "~services": () => R
   /**

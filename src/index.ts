@@ -14,6 +14,12 @@ export * as Exhaustion from "./Exhaustion.ts"
 export * as Idempotency from "./Idempotency.ts"
 /** The name of one intent. */
 export * as IdempotencyKey from "./IdempotencyKey.ts"
+
+/** The port of the receiving side's records: one atomic transition at a time. */
+export * as IdempotencyStore from "./IdempotencyStore.ts"
+
+/** Records in memory: for tests, and for one process that may forget on restart. */
+export * as IdempotencyStoreMemory from "./IdempotencyStoreMemory.ts"
 /** One remote party. */
 export * as Integration from "./Integration.ts"
 /** One named call. */
@@ -26,3 +32,6 @@ export * as Policy from "./Policy.ts"
 export * as Reason from "./Reason.ts"
 /** The names of the signals, and the one event of every call. */
 export * as Telemetry from "./Telemetry.ts"
+
+/** The receiving side: a handler that runs once per key. */
+export * as Receiver from "./Receiver.ts"

@@ -1,0 +1,25 @@
+import { sha256 } from "./sha256.ts"
+
+const encoder = new TextEncoder()
+
+/**
+ * JSON with the names of objects sorted, so that two texts of one value are equal (after RFC 8785; numbers are written as
+ * JavaScript writes them, which is what that RFC asks for).
+ */
+export const canonical = (value: unknown): string => {
+  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null"
+  if ("toJSON" in value && typeof value.toJSON === "function") return canonical(value.toJSON())
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
+  const entries = Object.entries(value)
+    .filter(([, part]) => part !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return `{${entries.map(([name, part]) => `${JSON.stringify(name)}:${canonical(part)}`).join(",")}}`
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+/** What a request was. The first part names how it was made: two ways are never compared. */
+export const fingerprintOf = (value: unknown): string => `j1:${hex(sha256(encoder.encode(canonical(value))))}`
+
+/** What bytes were. */
+export const fingerprintOfBytes = (bytes: Uint8Array): string => `b1:${hex(sha256(bytes))}`

@@ -81,6 +81,9 @@ const asked = (upstream: FaultInjection.Double, request: HttpClientRequest.HttpC
     return { status: response.status, headers: response.headers, text: yield* response.text }
   }).pipe(Effect.provide(upstream.layer), Effect.scoped)
 
+/** What the timeline says, without its lines. */
+const textOf = (upstream: FaultInjection.Double) => Timeline.formatProvider(upstream).replace(/\s+/g, " ")
+
 const create = (payload: unknown, key?: string) =>
   HttpClientRequest.post("/charges").pipe(
     HttpClientRequest.bodyJsonUnsafe(payload),
@@ -142,14 +145,14 @@ describe("Upstream", () => {
       const answer = yield* asked(bank, create({ order: "o-1" }))
       assert.strictEqual(answer.status, 400)
       expectExecuted(bank).never()
-      const text = Timeline.formatProvider(bank)
+      const text = textOf(bank)
       assert.include(
         text,
         "request 1: charges.create, answered 400: the payload does not match the contract: Missing key"
       )
       const nowhere = yield* asked(bank, HttpClientRequest.get("/nowhere"))
       assert.strictEqual(nowhere.status, 404)
-      assert.include(Timeline.formatProvider(bank), "GET /nowhere, answered 404: no endpoint of the contract has this")
+      assert.include(textOf(bank), "GET /nowhere, answered 404: no endpoint of the contract has this")
     }).pipe(Effect.provide(test))
   )
 
@@ -159,7 +162,7 @@ describe("Upstream", () => {
     })
     return Effect.gen(function* () {
       assert.strictEqual((yield* asked(bank, create(order))).status, 500)
-      assert.include(Timeline.formatProvider(bank), "answered 500: the handler died: Error: a bug in the test")
+      assert.include(textOf(bank), "answered 500: the handler died: Error: a bug in the test")
     })
   })
 
@@ -255,7 +258,7 @@ describe("Upstream", () => {
       return Effect.gen(function* () {
         assert.strictEqual((yield* asked(upstream, HttpClientRequest.get("/never"))).status, 500)
         assert.include(
-          Timeline.formatProvider(upstream),
+          textOf(upstream),
           "opaque.never: no answer can be generated from its schema; give it a handler"
         )
       })

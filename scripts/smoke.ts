@@ -4,6 +4,7 @@
  * - it installs beside effect and @effect/platform-node, without a dependency of its own
  * - test/smoke/consumer/*.ts run on the oldest Node that we promise and on the Node of the scripts
  * - they type-check with TypeScript 7 (Node, and a bundler without Node types) and 5.9, our declarations included
+ * - examples/testing, which a user copies, passes with it
  * - examples/ emit declarations against it, none of which "cannot be named" or leads into node_modules
  *
  * KEEP=1 keeps the folder.
@@ -59,7 +60,8 @@ process.exitCode = withTarball((tarball, folder) => {
     )
     return unless(ran.status === 0, ran.output)
   }
-  const packages = new Set(["effect", "@effect/platform-node", "@types/node", ...examplePackages()])
+  // Vitest is a peer of @effect/vitest, which the examples' tests import: npm alone would take its newest release.
+  const packages = new Set(["effect", "@effect/platform-node", "@types/node", "vitest", ...examplePackages()])
   if (!step(`install ${basename(tarball)}`, () => install(consumer, tarball, ...[...packages].map(pinned)))) return 1
 
   step("no dependency of its own", () => {
@@ -141,6 +143,11 @@ process.exitCode = withTarball((tarball, folder) => {
 
   if (existsSync(join(root, "examples"))) {
     cpSync(join(root, "examples"), join(consumer, "examples"), { recursive: true })
+    step("examples/testing", () => {
+      const vitest = join(consumer, "node_modules", ".bin", "vitest")
+      const ran = run(vitest, ["run", "examples/testing", "--reporter", "dot"], { cwd: consumer })
+      return unless(ran.status === 0, ran.output)
+    })
     const emitted = compile(
       "declarations of examples/",
       ts7,

@@ -84,18 +84,17 @@ export class Mail extends Integration.Service<Mail>()(
   }
 ) {}
 
+/** Two statuses of the card provider mean something only together with the problem's type. */
+export const classifyCardErrors: HttpIntegration.Classify = (status, _headers, body) => {
+  const type = typeof body === "object" && body !== null && "type" in body ? body.type : undefined
+  if (status === 409 && type === cardProblems.inProgress) return Reason.inProgress()
+  if (status === 422 && type === cardProblems.keyReused) return Reason.keyConflict()
+  return undefined
+}
+
 /** A layer for each, as an application would build them once at its edge. */
 export const layers = (urls: ProviderUrls) => ({
   inventory: HttpIntegration.layer(Inventory, { baseUrl: urls.inventory }),
-  cards: HttpIntegration.layer(Cards, {
-    baseUrl: urls.cards,
-    // Two statuses of this provider mean something only together with the problem's type.
-    classifyErrors: (status, _headers, body) => {
-      const type = typeof body === "object" && body !== null && "type" in body ? body.type : undefined
-      if (status === 409 && type === cardProblems.inProgress) return Reason.inProgress()
-      if (status === 422 && type === cardProblems.keyReused) return Reason.keyConflict()
-      return undefined
-    }
-  }),
+  cards: HttpIntegration.layer(Cards, { baseUrl: urls.cards, classifyErrors: classifyCardErrors }),
   mail: HttpIntegration.layer(Mail, { baseUrl: urls.mail })
 })

@@ -191,7 +191,7 @@ export const hugeBody = (bytes: number, options?: { readonly announced?: boolean
 })
 
 /**
- * The provider says that another request with this key is still at work.
+ * The provider says that another request with this key is still at work, in the words of its `KeyWindow`.
  *
  * @category constructors
  * @since 0.1.0

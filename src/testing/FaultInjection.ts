@@ -147,7 +147,7 @@ export const make = (options: Options): FaultInjection => {
     operationOf: options.operationOf ?? (({ method, url }) => `${method} ${new URL(url).pathname}`),
     seed: undefined
   })
-  const respond: Respond = { handle: options.respond, guard: undefined }
+  const respond: Respond = { handle: options.respond, guard: undefined, headers: undefined }
   return doubleOf(provider, Effect.succeed(respond), "https://provider.test", () => {})
 }
 

@@ -27,14 +27,22 @@ export interface Options {
   /** Which answers are stored under the key; the key of another is free again. Default: all of them. */
   readonly stores?: ((reply: Reply) => boolean) | undefined
   /** The answer to a key whose first request is at work. Default: 409 with breakwater's problem document. */
-  readonly inFlight?: Reply | undefined
+  readonly inFlight?: Answer | undefined
   /** The answer to a key that comes again with another request. Default: 422 with breakwater's problem document. */
-  readonly mismatch?: Reply | undefined
+  readonly mismatch?: Answer | undefined
   /** The answer to a mutating request without a key. Default: it is carried out. */
-  readonly missing?: Reply | undefined
-  /** The header of a replayed answer. Default: `idempotent-replayed`. */
-  readonly replayHeader?: string | undefined
+  readonly missing?: Answer | undefined
+  /** The header of a replayed answer, or `false` for a provider that does not tell. Default: `idempotent-replayed`. */
+  readonly replayHeader?: string | false | undefined
 }
+
+/**
+ * What a provider answers: the same to everyone, or what fits the request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Answer = Reply | ((request: WireRequest) => Reply)
 
 /**
  * A provider's rules for keys.
@@ -47,10 +55,10 @@ export interface KeyWindow {
   readonly lifetime: number
   readonly methods: ReadonlySet<string> | undefined
   readonly stores: (reply: Reply) => boolean
-  readonly inFlight: Reply
-  readonly mismatch: Reply
-  readonly missing: Reply | undefined
-  readonly replayHeader: string
+  readonly inFlight: Answer
+  readonly mismatch: Answer
+  readonly missing: Answer | undefined
+  readonly replayHeader: string | false
 }
 
 /** RFC 9457, with the types that breakwater's client recognises. */
@@ -91,7 +99,7 @@ export const make = (options: Options = {}): KeyWindow => ({
   inFlight: options.inFlight ?? problem(409, problems.inProgress),
   mismatch: options.mismatch ?? problem(422, problems.keyReused),
   missing: options.missing,
-  replayHeader: (options.replayHeader ?? "idempotent-replayed").toLowerCase()
+  replayHeader: options.replayHeader === false ? false : (options.replayHeader ?? "idempotent-replayed").toLowerCase()
 })
 
 const json = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
@@ -126,6 +134,10 @@ interface Entry {
 /** What the table says to a request: an answer, or leave to carry it out and to `settle` the key afterwards. */
 export type Claim = { readonly reply: Reply } | { readonly settle: (reply: Reply) => void }
 
+/** What an answer is for one request. */
+export const told = (answer: Answer, request: WireRequest): Reply =>
+  typeof answer === "function" ? answer(request) : answer
+
 const free: Claim = { settle: () => {} }
 
 /** The keys of one provider. */
@@ -146,7 +158,7 @@ export class KeyTable {
     if (window.methods?.has(request.method) === false) return free
     const { key } = request
     if (key === undefined) {
-      return window.missing !== undefined && !safe.has(request.method) ? { reply: window.missing } : free
+      return window.missing !== undefined && !safe.has(request.method) ? { reply: told(window.missing, request) } : free
     }
     const fingerprint = `${request.method} ${request.url}\n${request.text}`
     const known = this.entries.get(key)
@@ -160,8 +172,9 @@ export class KeyTable {
         }
       }
     }
-    if (known.fingerprint !== fingerprint) return { reply: window.mismatch }
-    if (known.reply === undefined) return { reply: window.inFlight }
+    if (known.fingerprint !== fingerprint) return { reply: told(window.mismatch, request) }
+    if (known.reply === undefined) return { reply: told(window.inFlight, request) }
+    if (window.replayHeader === false) return { reply: known.reply }
     return {
       reply: { ...known.reply, headers: { ...known.reply.headers, [window.replayHeader]: "true" } }
     }

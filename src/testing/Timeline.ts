@@ -10,13 +10,20 @@ import type { Double, WireRequest } from "./FaultInjection.ts"
 import { ProviderId } from "./internal/double.ts"
 
 const width = 24
+const columns = 80
+
+/** One line of the diagram: names, keys and notes come from elsewhere, and may be long or have line breaks. */
+const fit = (text: string): string => {
+  const flat = text.replace(/\s*[\r\n]+\s*/g, " ")
+  return flat.length <= columns ? flat : `${flat.slice(0, columns - 1)}…`
+}
 
 /** Milliseconds as a person reads them. */
 const millis = (n: number): string =>
   n < 1_000 ? `${Math.round(n)} ms` : n < 100_000 ? `${(n / 1_000).toFixed(2)} s` : `${Math.round(n / 1_000)} s`
 
 const column = (at: number, total: number): number =>
-  total === 0 ? 0 : Math.min(width - 1, Math.floor((at / total) * width))
+  total === 0 ? 0 : Math.max(0, Math.min(width - 1, Math.floor((at / total) * width)))
 
 /** A stretch of time within the call's. */
 const bar = (from: number, to: number, total: number, fill: string): string => {
@@ -27,7 +34,8 @@ const bar = (from: number, to: number, total: number, fill: string): string => {
 
 const line = (...cells: ReadonlyArray<readonly [text: string, width: number]>): string =>
   cells
-    .map(([text, width]) => text.padEnd(width))
+    // A text that fills its column must not run into the next.
+    .map(([text, width]) => (width === 0 ? text : `${text} `.padEnd(width)))
     .join("")
     .trimEnd()
 
@@ -45,6 +53,7 @@ const attemptLines = (attempt: Attempt, total: number): ReadonlyArray<string> =>
           )
         ]
   const bars = bar(startedAfter, startedAfter + elapsed, total, reason === "Success" ? "=" : "#")
+  const answered = `${reason}${status === undefined ? "" : ` ${status}`}`
   return [
     ...waits,
     line(
@@ -52,7 +61,8 @@ const attemptLines = (attempt: Attempt, total: number): ReadonlyArray<string> =>
       [bars, width + 2],
       [`+${millis(startedAfter)}`, 11],
       [millis(elapsed), 9],
-      [`${reason}${status === undefined ? "" : ` ${status}`}`, 19],
+      // The status says nothing that the longest of the reasons does not.
+      [answered.length > 19 ? reason : answered, 19],
       [outcome, 8]
     )
   ]
@@ -97,13 +107,17 @@ export const format = (call: CallObserved): string => {
   const { attempts, callOutcome, correlationId, errorType, integration, key, latency, operation, outcome } = call
   const total = Math.max(latency, ...attempts.map(({ elapsed, startedAfter }) => startedAfter + elapsed))
   const why = errorType === undefined ? "" : ` (${errorType})`
+  const head = `${integration} ${operation}:`
+  const ended = `${callOutcome}${why}, ${outcome}, in ${millis(latency)}`
   return [
-    `${integration} ${operation}: ${callOutcome}${why}, ${outcome}, in ${millis(latency)}`,
+    ...(head.length + 1 + ended.length > columns ? [head, `  ${ended}`] : [`${head} ${ended}`]),
     ...attempts.flatMap((attempt) => attemptLines(attempt, total)),
     ...(attempts.length === 0 ? ["  no attempt was made"] : []),
     ...(key === undefined ? [] : [`  key ${key}`]),
     `  correlation id ${correlationId}`
-  ].join("\n")
+  ]
+    .map(fit)
+    .join("\n")
 }
 
 /**
@@ -118,19 +132,23 @@ export const formatProvider = <Operation extends string>(double: Double<Operatio
   const events = [
     ...requests.map((request) => ({
       at: request.at,
+      request: request.index,
       text: requestText(request, provider.answers.get(request.index))
     })),
     ...ledger.map((change) => ({
       at: change.at,
+      request: change.request,
       text: `executed ${change.operation} of request ${change.request + 1}${change.key === undefined ? "" : `, key ${short(change.key)}`}`
     }))
-  ].toSorted((a, b) => a.at - b.at)
+  ].toSorted((a, b) => a.at - b.at || a.request - b.request)
   const seed = provider.seed
   return [
     `the provider${seed === undefined ? "" : ` (seed ${seed})`}`,
     ...events.map(({ at, text }) => line([`  +${millis(at - since)}`, 13], [text, 0])),
     ...(events.length === 0 ? ["  was asked nothing"] : [])
-  ].join("\n")
+  ]
+    .map(fit)
+    .join("\n")
 }
 
 const requestText = (

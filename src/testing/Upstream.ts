@@ -41,8 +41,8 @@ export interface Received<S> {
   /** The request as it stood on the wire: key, headers, number of its arrival. */
   readonly wire: WireRequest
   /**
-   * Says whether the state was changed, where the status does not: `false` for a POST that only reads or an error that
-   * is told with 200, `true` for an error after the fact.
+   * Says whether the state was changed, where it is not as it seems: `false` for a POST that only reads, `true` for an
+   * error after the fact. A handler that fails has changed nothing unless it says so, whatever the status of its error.
    */
   readonly changed: (changed: boolean) => Effect.Effect<void>
 }
@@ -89,6 +89,11 @@ export type Options<G extends Groups, S> = {
    */
   readonly guard?:
     ((received: Received<S>) => Effect.Effect<HttpServerResponse.HttpServerResponse | undefined>) | undefined
+  /**
+   * Headers of every answer, such as the id of the request or what is left of a limit. A replayed answer has those of the
+   * request that asked for it. What a handler sets itself goes before.
+   */
+  readonly headers?: ((received: Received<S>) => Readonly<Record<string, string>>) | undefined
   /** The provider's rules for keys. Default: as breakwater's own receiver, for ever, in the header `idempotency-key`. */
   readonly keys?: KeyWindow.KeyWindow | undefined
   readonly faults?: Faults | undefined
@@ -127,6 +132,9 @@ export interface Upstream<Operation extends string, S> extends Double<Operation>
  * without a handler answers with a value that is drawn from its success schema: the same seed and the same read give the
  * same answer. A handler that takes its time goes on when its caller leaves. The ledger holds what was changed: an answer
  * of 2xx to anything but a safe method, unless the handler says otherwise.
+ *
+ * Endpoints may share a method and a path, as GraphQL operations and RPC methods do, though a server of Effect's would
+ * refuse them: a request is for the first, in the order of the contract, whose headers, query and payload accept it.
  *
  * **Example** (A charge whose answer is lost is done once)
  *
@@ -210,7 +218,7 @@ export const make = <G extends Groups, S = undefined>(
     operationOf: (request) => operationOf(request) ?? `${request.method} ${new URL(request.url).pathname}`,
     seed
   })
-  const { guard } = options
+  const { guard, headers } = options
   const respond = Effect.map(
     serve(top, routes, handlerOf, {
       basePath,
@@ -224,7 +232,8 @@ export const make = <G extends Groups, S = undefined>(
           : (wire) =>
               Effect.flatMap(guard(received(wire)), (response) =>
                 response === undefined ? Effect.undefined : replyOf(response)
-              )
+              ),
+      headers: headers === undefined ? undefined : (wire) => headers(received(wire))
     })
   )
   return Object.defineProperty(
@@ -278,10 +287,9 @@ export interface ServiceClass<Self, Id extends string, Operation extends string,
  * }) {}
  *
  * const test = Effect.gen(function* () {
- *   const client = yield* Effect.provide(HttpClient.HttpClient, Bank.client)
- *   const response = yield* client.post("https://bank.example/next")
+ *   const response = yield* HttpClient.post("https://bank.example/next")
  *   return [yield* response.json, (yield* Bank).state.count]
- * })
+ * }).pipe(Effect.provide(Bank.client))
  *
  * await Effect.runPromise(Effect.provide(test, Bank.layer)) // => [1, 1]
  * await Effect.runPromise(Effect.provide(test, Bank.layer)) // => [1, 1]
@@ -313,6 +321,7 @@ interface AnyOptions<S> {
   }
   readonly state?: () => S
   readonly guard?: (received: Received<S>) => Effect.Effect<HttpServerResponse.HttpServerResponse | undefined>
+  readonly headers?: (received: Received<S>) => Readonly<Record<string, string>>
   readonly keys?: KeyWindow.KeyWindow
   readonly faults?: Faults
   readonly seed?: number | string

@@ -30,6 +30,9 @@ const make = Effect.gen(function* () {
   })
 })
 
+/** The checkout over any layers of its integrations: those below, or a test's. */
+export const checkout: Layer.Layer<Checkout, never, Inventory | Cards | Mail> = Layer.effect(Checkout, make)
+
 const layer = ({ observe, urls }: ClientOptions) => {
   const { cards, inventory, mail } = layers(urls)
   const observer = Telemetry.layerObserver((event) =>
@@ -43,7 +46,7 @@ const layer = ({ observe, urls }: ClientOptions) => {
   )
   // The demo has a table; a service would keep the log line that every call writes.
   const quiet = Layer.succeed(Telemetry.LogLevels, { ok: undefined, failed: undefined })
-  return Layer.effect(Checkout, make).pipe(
+  return checkout.pipe(
     Layer.provide(Layer.mergeAll(inventory, cards, mail)),
     Layer.provide(Layer.mergeAll(NodeHttpClient.layerUndici, observer, quiet))
   )

@@ -173,20 +173,33 @@ const json = (
     return
   }
   if (isRecord(recorded) && isRecord(sent)) {
-    for (const key of new Set([...Object.keys(recorded), ...Object.keys(sent)])) {
+    const names = namesOf(recorded, sent)
+    for (const key of new Set([...Object.keys(recorded), ...names.keys()])) {
       const below = place === "" ? key : `${place}.${key}`
-      json(`${at}.${key}`, below, own(recorded, key), own(sent, key), ignored, note)
+      json(`${at}.${key}`, below, own(recorded, key), own(sent, names.get(key) ?? key), ignored, note)
     }
     return
   }
   note(at, recorded, sent)
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+type Fields = Readonly<Record<string, unknown>>
+
+/** The fields of what is sent, by their names in the recording, where a secret may have been a name. */
+const namesOf = (recorded: Fields, sent: Fields): ReadonlyMap<string, string> => {
+  const wild = Object.keys(recorded).filter((name) => name.includes(redacted) && !Object.hasOwn(sent, name))
+  return new Map(
+    Object.keys(sent).map((name) => {
+      const as = Object.hasOwn(recorded, name) ? undefined : wild.find((other) => sameText(other, name))
+      return [as ?? name, name]
+    })
+  )
+}
+
+const isRecord = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const own = (record: Readonly<Record<string, unknown>>, key: string): unknown =>
-  Object.hasOwn(record, key) ? record[key] : undefined
+const own = (record: Fields, key: string): unknown => (Object.hasOwn(record, key) ? record[key] : undefined)
 
 // ---- what a person reads
 

@@ -1,8 +1,7 @@
 // Which fields of an answer a schema knows: walked over the encoded side, through unions, arrays, records and recursion.
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-
-export type JsonType = "string" | "number" | "boolean" | "null" | "object" | "array"
+import type { JsonType } from "../ContractReport.ts"
 
 /** What was seen of one place, over all answers. */
 export interface Ignored {

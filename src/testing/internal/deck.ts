@@ -8,7 +8,6 @@ import {
   type Matching,
   type Predicate
 } from "./cassetteMatch.ts"
-import type { Line } from "./cassetteFile.ts"
 import type { Redactor } from "./redact.ts"
 
 interface Recording {
@@ -19,6 +18,12 @@ interface Recording {
   replayed: number
 }
 
+/** An exchange, and its line in a file, if it comes from one. */
+export interface Numbered {
+  readonly exchange: Exchange
+  readonly line?: number
+}
+
 export interface Options {
   readonly match: Matching | Predicate
   readonly exhausted: "fail" | "repeatLast"
@@ -27,7 +32,7 @@ export interface Options {
 export type Found =
   | { readonly _tag: "Found"; readonly exchange: Exchange }
   /** No recording, or none that is left. */
-  | { readonly _tag: "None"; readonly recorded: number; readonly nearest: Nearest | undefined }
+  | { readonly _tag: "None"; readonly recorded: number }
 
 interface Nearest {
   readonly recording: Recording
@@ -38,11 +43,7 @@ export class Deck {
   private readonly recordings: ReadonlyArray<Recording>
   private readonly options: Options
 
-  constructor(
-    lines: ReadonlyArray<Omit<Line, "text" | "line"> & { readonly line?: number }>,
-    redactor: Redactor,
-    options: Options
-  ) {
+  constructor(lines: ReadonlyArray<Numbered>, redactor: Redactor, options: Options) {
     this.recordings = lines.map(({ exchange, line }) => ({
       exchange,
       request: redactor.lookedUp(exchange.request),
@@ -58,7 +59,7 @@ export class Deck {
     const next =
       matching.find(({ replayed }) => replayed === 0) ??
       (this.options.exhausted === "repeatLast" ? matching.at(-1) : undefined)
-    if (next === undefined) return { _tag: "None", recorded: matching.length, nearest: this.nearest(request) }
+    if (next === undefined) return { _tag: "None", recorded: matching.length }
     next.replayed++
     return { _tag: "Found", exchange: next.exchange }
   }
@@ -75,7 +76,8 @@ export class Deck {
     return typeof match === "function" ? match(recorded, sent) : differences(recorded, sent, match).length === 0
   }
 
-  private nearest(sent: Request): Nearest | undefined {
+  /** The recording that is most like a request that has none. */
+  nearest(sent: Request): Nearest | undefined {
     const matching = typeof this.options.match === "function" ? {} : this.options.match
     let nearest: (Nearest & { readonly weight: number }) | undefined
     for (const recording of this.recordings) {
@@ -90,14 +92,15 @@ export class Deck {
 const where = (line: number | undefined): string => (line === undefined ? "" : `line ${line}: `)
 
 /** What a person reads of a request that has no recording. `shown` is the request with all its secrets hidden. */
-export const describeMiss = (shown: Request, miss: Extract<Found, { readonly _tag: "None" }>): string => {
+export const describeMiss = (deck: Deck, shown: Request, recorded: number): string => {
   const asked = `  ${describe(shown)}`
-  if (miss.recorded > 0) {
-    const times = miss.recorded === 1 ? "once" : `${miss.recorded} times`
+  if (recorded > 0) {
+    const times = recorded === 1 ? "once" : `${recorded} times`
     return `this request was recorded ${times} and is sent once more:\n${asked}\n  (exhausted: "repeatLast" repeats the last answer)`
   }
-  if (miss.nearest === undefined) return `no request is recorded, so not this one:\n${asked}`
-  const { differences, recording } = miss.nearest
+  const nearest = deck.nearest(shown)
+  if (nearest === undefined) return `no request is recorded, so not this one:\n${asked}`
+  const { differences, recording } = nearest
   const what = `${where(recording.line)}${describe(recording.request).split("\n")[0]}`
   const how =
     differences.length === 0 ? "    equal in all but what the own `match` looks at" : describeDifferences(differences)

@@ -5,11 +5,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { problems } from "../../http/Answer.ts"
 import type { CallObserved } from "../../Telemetry.ts"
 import type { Tag } from "../Fault.ts"
 import { type Faults, seedOf } from "../FaultPlan.ts"
-import { type Claim, KeyTable, type KeyWindow, problem, safe } from "../KeyWindow.ts"
+import { type Claim, KeyTable, type KeyWindow, safe, told } from "../KeyWindow.ts"
 import { Arrivals } from "./arrivals.ts"
 import type { AwaitOptions, Change, Reply, WireRequest } from "./model.ts"
 
@@ -33,7 +32,7 @@ export type Play =
 export interface ProviderOptions {
   readonly faults: Faults | undefined
   readonly keys: KeyWindow
-  readonly operationOf: (request: Pick<WireRequest, "method" | "url" | "text">) => string
+  readonly operationOf: (request: Pick<WireRequest, "method" | "url" | "headers" | "text">) => string
   readonly seed: number | string | undefined
 }
 
@@ -42,6 +41,8 @@ export interface Respond {
   readonly handle: (request: WireRequest) => Reply | Effect.Effect<Reply>
   /** Looks at a request before its key. What it answers is no execution. */
   readonly guard: ((request: WireRequest) => Effect.Effect<Reply | undefined>) | undefined
+  /** The provider's own headers of each answer. A replay has those of the request that asked for it. */
+  readonly headers: ((request: WireRequest) => Readonly<Record<string, string>>) | undefined
 }
 
 const text = new TextDecoder()
@@ -162,7 +163,7 @@ export class Provider {
           struck({ _tag: "Huge", reply, bytes: fault.bytes, announced: fault.announced })
         )
       case "InProgress409":
-        return Effect.sync(() => struck(answer(problem(409, problems.inProgress))))
+        return Effect.sync(() => struck(answer(told(this.options.keys.inFlight, arrived))))
       case "DuplicateDelivery":
         return Effect.flatMap(executed, (reply) => {
           const again = Effect.map(this.execute(arrived, respond, scope, fault.after), () => struck(answer(reply)))
@@ -183,7 +184,7 @@ export class Provider {
     scope: Scope.Scope,
     after: Duration.Duration = Duration.zero
   ): Effect.Effect<Reply> {
-    const { guard } = respond
+    const { guard, headers } = respond
     const run = Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // Nothing may come between the claim of a key and the work: an interrupted caller would leave the key in flight.
       const claim = this.keys.claim(arrived, now)
@@ -203,9 +204,13 @@ export class Provider {
       })
       return outlive(Effect.delay(later, after), scope)
     }).pipe(Effect.uninterruptible)
-    return guard === undefined
-      ? run
-      : Effect.flatMap(guard(arrived), (reply) => (reply === undefined ? run : Effect.succeed(reply)))
+    const answered =
+      guard === undefined
+        ? run
+        : Effect.flatMap(guard(arrived), (reply) => (reply === undefined ? run : Effect.succeed(reply)))
+    return headers === undefined
+      ? answered
+      : Effect.map(answered, (reply) => ({ ...reply, headers: { ...headers(arrived), ...reply.headers } }))
   }
 
   private entered(arrived: WireRequest, claim: Claim, work: Effect.Effect<Reply>): Effect.Effect<Reply> {

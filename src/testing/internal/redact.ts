@@ -122,6 +122,10 @@ export class Redactor {
     return ofPages.test(normal(name)) ? (secret === "" ? "" : redacted) : this.hide(secret)
   }
 
+  private hideQuoted(name: string, value: string): string {
+    return `${value[0]}${this.hideNamed(name, value.slice(1, -1))}${value[0]}`
+  }
+
   private ofRequest(request: Request): Request {
     return {
       method: request.method,
@@ -253,10 +257,11 @@ export class Redactor {
           ? `${lead}${name}=${this.hideEncoded(name, value)}`
           : all
       )
-      .replace(quoted, (all, lead: string, name: string, value: string) =>
-        value.length > 2 && secret(name)
-          ? `${lead}${value[0]}${this.hideNamed(name, value.slice(1, -1))}${value[0]}`
-          : all
+      .replace(quotedName, (all, name: string, between: string, value: string) =>
+        value.length > 2 && secret(name.slice(1, -1)) ? name + between + this.hideQuoted(name, value) : all
+      )
+      .replace(plainName, (all, name: string, between: string, value: string) =>
+        value.length > 2 && secret(name) ? name + between + this.hideQuoted(name, value) : all
       )
       .replace(element, (all, open: string, name: string, value: string, close: string) =>
         value.trim() !== "" && secret(name)
@@ -272,13 +277,14 @@ export class Redactor {
   }
 }
 
-const userinfo = /\b([a-z][a-z0-9+.-]*:\/\/)([^\s/?#@"'<>\\]+)@/gi
+const userinfo = /\b([a-z][a-z0-9+.-]*:\/\/)([^\s/?#"<>\\]+)@/gi
 const jwt = /\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*/g
-const inUrl = /([?&#])([^=&#?\s"'<>]+)=([^&#\s"'<>\\]*)/g
-const quoted = /((?:["']?)([\w.-]{1,80})["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')/g
+const inUrl = /([?&#])([^=&#?\s"'<>]+)=([^&#\s"<>\\]*)/g
+const quotedName = /("(?:[^"\\\n]{1,80})"|'(?:[^'\\\n]{1,80})')(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')/g
+const plainName = /([\w.-]{1,80})(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')/g
 const element = /(<(?:[\w-]+:)?([\w.-]+)(?:\s[^<>]*)?>)((?:<!\[CDATA\[[\s\S]*?\]\]>|[^<])+)(<\/)/g
 const line = /^([\w-]+)(:[ \t]*)(?!\[redacted\]|["'[{])(\S.*)$/gm
-const bare = /(^|[\s;,])([\w.-]+)=(?!\[redacted\]|["'])([^\s;,"'<>&]+)/g
+const bare = /(^|[\s;,])([\w.-]+)=(?!\[redacted\]|["'])([^\s"<>]+)/g
 
 /** A text of a query, decoded where that is possible. */
 export const decoded = (text: string): string => {

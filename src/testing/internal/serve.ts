@@ -20,6 +20,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { describeIssue } from "../../PolicyDecode.ts"
 import type { Reply, WireRequest } from "./model.ts"
+import { acceptorOf, byPath, type Seen, separated } from "./sharedPaths.ts"
 
 /** One request on its way through Effect's server: what its handler says of it. */
 export interface Exchange {
@@ -58,19 +59,23 @@ export const routesOf = (api: HttpApi.Top): ReadonlyArray<Route> => {
   return routes
 }
 
-/** Which operation a request is for. */
-export const matcher = (
-  routes: ReadonlyArray<Route>,
-  basePath: string
-): ((request: { readonly method: string; readonly url: string }) => string | undefined) => {
-  const router = FindMyWay.make<string>()
-  for (const { endpoint, operation } of routes) {
-    router.on(endpoint.method, endpoint.path as FindMyWay.PathInput, operation)
+/** Which operation a request is for. Where several share its method and path, their schemas decide. */
+export const matcher = (routes: ReadonlyArray<Route>, basePath: string): ((request: Seen) => string | undefined) => {
+  type Candidate = { readonly operation: string; readonly accepts: (request: Seen) => boolean }
+  const router = FindMyWay.make<ReadonlyArray<Candidate>>()
+  for (const shared of byPath(routes)) {
+    const { method, path } = shared[0].endpoint
+    const candidates = shared.map(({ endpoint, operation }) => ({
+      operation,
+      accepts: shared.length === 1 ? () => true : acceptorOf(endpoint)
+    }))
+    router.on(method, path as FindMyWay.PathInput, candidates)
   }
-  return ({ method, url }) => {
-    const { pathname } = new URL(url)
-    const path = below(basePath, pathname)
-    return path === undefined ? undefined : router.find(method as never, path as FindMyWay.PathInput)?.handler
+  return (request) => {
+    const path = below(basePath, new URL(request.url).pathname)
+    if (path === undefined) return undefined
+    const candidates = router.find(request.method as never, path as FindMyWay.PathInput)?.handler
+    return candidates?.find(({ accepts }) => accepts(request))?.operation
   }
 }
 
@@ -90,13 +95,14 @@ export const serve = (
   handlerOf: (route: Route) => Handle,
   options: { readonly basePath: string; readonly middleware: Layer.Layer<unknown> }
 ): Effect.Effect<(arrived: WireRequest) => Effect.Effect<Reply>, never, Scope.Scope> => {
+  const { api: served, prefixes } = separated(api, routes)
   const groups = new Map<string, Array<Route>>()
   for (const route of routes) {
     groups.set(route.group, [...(groups.get(route.group) ?? []), route])
   }
   const handlers = Array.from(groups, ([group, own]) =>
     HttpApiBuilder.group(
-      api as never,
+      served as never,
       group as never,
       ((all: { handle: (name: string, f: (request: unknown) => Effect.Effect<unknown, unknown>) => unknown }) => {
         for (const route of own) {
@@ -104,7 +110,11 @@ export const serve = (
           all = all.handle(route.endpoint.identifier, (request) =>
             Effect.flatMap(Effect.service(Current), (exchange) => {
               exchange!.input = inputOf(request)
-              return handle(request, exchange!)
+              return Effect.tapError(handle(request, exchange!), () =>
+                Effect.sync(() => {
+                  exchange!.changed ??= false
+                })
+              )
             })
           ) as typeof all
         }
@@ -112,7 +122,7 @@ export const serve = (
       }) as never
     )
   ) as unknown as ReadonlyArray<Layer.Layer<unknown>>
-  const app = HttpApiBuilder.layer(api as never).pipe(
+  const app = HttpApiBuilder.layer(served as never).pipe(
     Layer.provide(Layer.mergeAll(Layer.empty, ...handlers).pipe(Layer.provideMerge(options.middleware))),
     Layer.provide(HttpServer.layerServices)
   ) as unknown as Layer.Layer<never, never, HttpRouter.HttpRouter>
@@ -121,11 +131,12 @@ export const serve = (
     HttpRouter.toHttpEffect(app),
     (server) => (arrived: WireRequest) =>
       Effect.suspend(() => {
-        const request = requestOf(arrived, options.basePath)
+        const request = requestOf(arrived, options.basePath, prefixes.get(arrived.operation) ?? "")
         if (request === undefined) return Effect.succeed<Reply>({ status: 404, note: nowhere })
         const exchange: Exchange = { arrived, input: undefined, changed: undefined }
         return Effect.map(Effect.scoped(answered(server as never, request, exchange)), (reply): Reply => ({
           ...reply,
+          ...(reply.note === nowhere && prefixes.size > 0 ? { note: unaccepted } : {}),
           ...(exchange.changed === undefined ? {} : { changed: exchange.changed }),
           ...(exchange.input === undefined ? {} : { input: exchange.input })
         }))
@@ -142,12 +153,18 @@ const inputOf = (request: unknown): unknown => {
 }
 
 const nowhere = "no endpoint of the contract has this method and path"
+/** Where several share a path, this is said of a request that none of them accepts. */
+const unaccepted = "not accepted by any endpoint of the contract"
 
-const requestOf = (arrived: WireRequest, basePath: string): HttpClientRequest.HttpClientRequest | undefined => {
+const requestOf = (
+  arrived: WireRequest,
+  basePath: string,
+  prefix: string
+): HttpClientRequest.HttpClientRequest | undefined => {
   const url = new URL(arrived.url)
   const path = below(basePath, url.pathname)
   if (path === undefined) return undefined
-  url.pathname = path
+  url.pathname = `${prefix}${path}`
   const request = HttpClientRequest.make(arrived.method as "POST")(url, { headers: arrived.headers })
   return arrived.body.length === 0
     ? request

@@ -6,6 +6,7 @@ import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import type { Reply } from "./model.ts"
+import type { Play } from "./provider.ts"
 
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
@@ -32,7 +33,8 @@ export const bytesOf = ({ body }: Request): Effect.Effect<Uint8Array> => {
   }
 }
 
-const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+/** One array of many. */
+export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   const all = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0))
   let offset = 0
   for (const chunk of chunks) {
@@ -51,6 +53,43 @@ export const encodeBody = (body: unknown): readonly [mediaType: string | undefin
       : typeof body === "string"
         ? ["text/plain", encoder.encode(body)]
         : ["application/json", encoder.encode(JSON.stringify(body))]
+
+/** The status, the headers and the bytes of an answer, as they go over the wire. */
+export const encodeReply = (reply: Reply) => {
+  const [mediaType, bytes] = encodeBody(reply.body)
+  const own = lowerCase(reply.headers)
+  return {
+    status: reply.status ?? 200,
+    headers: {
+      ...(mediaType === undefined ? {} : { "content-type": mediaType }),
+      ...(own["transfer-encoding"] === "chunked" ? {} : { "content-length": String(bytes.length) }),
+      ...own
+    },
+    bytes
+  }
+}
+
+/** The same of an answer with a body of spaces, without its bytes. */
+export const encodeHuge = (reply: Reply, bytes: number, announced: boolean) => ({
+  status: reply.status ?? 200,
+  headers: {
+    "content-type": "application/json",
+    ...(announced ? { "content-length": String(bytes) } : {}),
+    ...lowerCase(reply.headers)
+  }
+})
+
+/** Names of headers are the same in any case, and a header that is there twice is another header. */
+const lowerCase = (headers: Reply["headers"]): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
+
+const chunkSize = 64 * 1024
+
+/** The pieces of a body of spaces. */
+export function* hugeChunks(bytes: number): Generator<Uint8Array> {
+  const chunk = encoder.encode(" ".repeat(Math.min(chunkSize, bytes)))
+  for (let left = bytes; left > 0; left -= chunk.length) yield left >= chunk.length ? chunk : chunk.subarray(0, left)
+}
 
 // ---- answers
 
@@ -80,19 +119,9 @@ const responseOf = (
 }
 
 /** An answer whose body arrives whole, or whose second half never comes. */
-export const respondWith = (
-  request: Request,
-  play: Extract<Play, { readonly _tag: "Answer" }>
-): Response => {
-  const { reply } = play
-  const [mediaType, bytes] = encodeBody(reply.body)
-  const chunked = reply.headers?.["transfer-encoding"] === "chunked"
-  const headers = {
-    ...(mediaType === undefined ? {} : { "content-type": mediaType }),
-    ...(chunked ? {} : { "content-length": String(bytes.length) }),
-    ...reply.headers
-  }
-  return responseOf(request, reply.status ?? 200, headers, (response) => {
+export const respondWith = (request: Request, play: Extract<Play, { readonly _tag: "Answer" }>): Response => {
+  const { bytes, headers, status } = encodeReply(play.reply)
+  return responseOf(request, status, headers, (response) => {
     if (play.body === "whole") return Stream.make(bytes)
     const half = Stream.make(bytes.subarray(0, bytes.length >> 1))
     const then = Stream.fromEffect(Effect.sync(play.struck)).pipe(Stream.drain)
@@ -112,22 +141,8 @@ const cutOff = (request: Request, response: Response) =>
     })
   })
 
-const chunkSize = 64 * 1024
-
 /** An answer with a body of spaces. */
-export const huge = (request: Request, reply: Reply, bytes: number, announced: boolean) =>
-  responseOf(
-    request,
-    reply.status ?? 200,
-    {
-      "content-type": "application/json",
-      ...(announced ? { "content-length": String(bytes) } : {}),
-      ...reply.headers
-    },
-    () => {
-      const chunk = encoder.encode(" ".repeat(Math.min(chunkSize, bytes)))
-      return Stream.map(Stream.range(1, Math.ceil(bytes / chunkSize)), (n) =>
-        n * chunkSize <= bytes ? chunk : chunk.subarray(0, bytes - (n - 1) * chunkSize)
-      )
-    }
-  )
+export const huge = (request: Request, reply: Reply, bytes: number, announced: boolean): Response => {
+  const { headers, status } = encodeHuge(reply, bytes, announced)
+  return responseOf(request, status, headers, () => Stream.fromIterable({ [Symbol.iterator]: () => hugeChunks(bytes) }))
+}

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import { pipeArguments, type Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -353,6 +354,43 @@ export const mutation = <
  * `call` receives the key, the attempt's number, the deadline and an abort signal: pass the signal to the SDK. Set the
  * SDK's own retries to 0, or attempts multiply out of sight of the deadline and the history.
  *
+ * `client` names the service that holds the SDK's client: it is looked up when the layer is built, and `call` gets it as
+ * its third argument. So credentials come from the configuration, and a test points the SDK elsewhere.
+ *
+ * **Example** (An SDK whose client is a service)
+ *
+ * ```ts
+ * import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy } from "breakwater"
+ * import { Context, Data, Effect, Layer, Schema } from "effect"
+ *
+ * interface Mailer {
+ *   readonly send: (to: string, options: { readonly idempotencyKey: string | undefined }) => Promise<unknown>
+ * }
+ * class MailerSdk extends Context.Service<MailerSdk, Mailer>()("shop/MailerSdk") {}
+ * class MailDown extends Data.TaggedError("MailDown") {}
+ *
+ * class Mail extends Integration.Service<Mail>()(
+ *   "shop/Mail",
+ *   { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse: () => new MailDown() },
+ *   {
+ *     welcome: Operation.fromPromise("welcome", {
+ *       input: Schema.String,
+ *       success: Schema.Struct({ id: Schema.String }),
+ *       idempotency: Idempotency.keyed((to: string) => IdempotencyKey.derive("welcome", to), { lifetime: "1 day" }),
+ *       client: MailerSdk,
+ *       call: (to, { key }, mailer) => mailer.send(to, { idempotencyKey: key })
+ *     })
+ *   }
+ * ) {}
+ *
+ * const MailLive = Integration.layer(Mail).pipe(
+ *   Layer.provide(Layer.succeed(MailerSdk, { send: (to) => Promise.resolve({ id: `for ${to}` }) }))
+ * )
+ * const program = Effect.flatMap(Mail, (mail) => mail.welcome("ada@example.com"))
+ *
+ * await Effect.runPromise(Effect.provide(program, MailLive)) // => { id: "for ada@example.com" }
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -365,7 +403,9 @@ export const fromPromise = <
   RX = never,
   NX extends "any" | "safe" = never,
   Pol = unknown,
-  L = unknown
+  L = unknown,
+  RC = never,
+  Sdk = undefined
 >(
   name: string,
   options: {
@@ -373,7 +413,9 @@ export const fromPromise = <
     readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
     readonly input?: I
     readonly success: S & SuccessFits<S>
-    readonly call: (input: InputOf<I>, call: Sending) => PromiseLike<unknown>
+    /** The service that holds the SDK's client, the third argument of `call`. */
+    readonly client?: Context.Key<RC, Sdk> | undefined
+    readonly call: (input: InputOf<I>, call: Sending, client: Sdk) => PromiseLike<unknown>
     /** What a rejection means. Without a verdict it is `Failed`: it may have happened, and is not repeated. */
     readonly classify?: ((error: unknown) => Reason.Verdict | undefined) | undefined
     /**
@@ -382,7 +424,7 @@ export const fromPromise = <
      */
     readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | undefined) | undefined
   } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
-): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX | SchemaServices<I, S>, M, OpenOf<Pol, NX, L>> =>
+): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX | RC | SchemaServices<I, S>, M, OpenOf<Pol, NX, L>> =>
   fromDefinition(
     define(name, options as never, (options as { idempotency: Idempotency.Any }).idempotency, "promise")
   ) as never
@@ -397,7 +439,8 @@ const define = (
     readonly input?: Schema.Constraint
     readonly success: Schema.Constraint | Unvalidated
     readonly send?: (input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>
-    readonly call?: (input: unknown, call: Sending) => PromiseLike<unknown>
+    readonly client?: Context.Key<unknown, unknown>
+    readonly call?: (input: unknown, call: Sending, client: unknown) => PromiseLike<unknown>
     readonly classify?: (error: unknown) => Reason.Verdict | undefined
     readonly classifyAnswer?: (answer: unknown) => Reason.Verdict | undefined
   },
@@ -417,6 +460,7 @@ const define = (
     input: options.input,
     success: isUnvalidated(options.success) ? undefined : options.success,
     send: options.send,
+    client: options.client,
     call: options.call,
     classify: options.classify,
     classifyAnswer: options.classifyAnswer

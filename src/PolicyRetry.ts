@@ -31,7 +31,7 @@ const hintAllowance = 5_000
  * **Details**
  *
  * The n-th delay is a random part of `min(cap, base · 2ⁿ)`. Default: 50 milliseconds after a transient failure, 1 second
- * after being throttled, at most 20 seconds (AWS SDKs, 2026).
+ * after being throttled and while an earlier attempt with the same key is at work, at most 20 seconds (AWS SDKs, 2026).
  *
  * @category schedules
  * @since 0.1.0
@@ -49,7 +49,9 @@ export const backoff = (options?: {
       let n = 0
       return (_now: number, failure: CallFailure) =>
         Effect.map(Random.next, (random): [Duration.Duration, Duration.Duration] => {
-          const first = failure.reason._tag === "Throttled" || failure.reason.status === 429 ? throttledBase : base
+          const { _tag, status } = failure.reason
+          // Who is at work on this key needs time too: three looks within 150 milliseconds find it at work.
+          const first = _tag === "Throttled" || _tag === "InProgress" || status === 429 ? throttledBase : base
           const delay = Duration.millis(random * Math.min(cap, first * 2 ** n++))
           return [delay, delay]
         })

@@ -195,7 +195,15 @@ export const isLocalRejection = (self: { readonly _tag: string }): boolean => lo
  */
 export interface Verdict extends Details {
   readonly reason:
-    "Throttled" | "NotProcessed" | "Rejected" | "Unavailable" | "InProgress" | "KeyConflict" | "Unreachable" | "Failed"
+    | "Throttled"
+    | "NotProcessed"
+    | "Rejected"
+    | "Unavailable"
+    | "InProgress"
+    | "KeyConflict"
+    | "Unreachable"
+    | "Disconnected"
+    | "Failed"
 }
 
 /**
@@ -261,3 +269,108 @@ export const unreachable = (details?: Details): Verdict => ({ ...details, reason
  * @since 0.1.0
  */
 export const failed = (details?: Details): Verdict => ({ ...details, reason: "Failed" })
+
+/**
+ * The connection was lost after something may have been sent.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const disconnected = (details?: Details): Verdict => ({ ...details, reason: "Disconnected" })
+
+/**
+ * What an HTTP status means, by the outcome table: for the `classify` of an SDK whose errors carry one. `undefined` for a
+ * success.
+ *
+ * **Details**
+ *
+ * A redirect that the SDK did not follow, and a 409 of which nothing more is known, are final and `Unknown`; the other 4xx
+ * were refused. What the provider says in the body (a key in flight, a conflict) the status can't tell: look there first.
+ *
+ * **Example** (The errors of an SDK)
+ *
+ * ```ts
+ * import { Reason } from "breakwater"
+ *
+ * Reason.fromStatus(429)?.reason // => "Throttled"
+ * Reason.fromStatus(503)?.reason // => "Unavailable"
+ * Reason.fromStatus(404)?.reason // => "Rejected"
+ * ```
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const fromStatus = (status: number, details?: Details): Verdict | undefined => {
+  if (status >= 200 && status < 300) return undefined
+  const told = { status, message: `status ${status}`, ...details }
+  switch (status) {
+    case 408:
+      return unavailable(told)
+    case 409:
+      return rejected({ outcome: "Unknown", ...told })
+    case 421:
+    case 425:
+      return notProcessed(told)
+    case 429:
+      return throttled(told)
+    case 501:
+    case 505:
+      return rejected({ outcome: "Unknown", health: "failure", ...told })
+  }
+  if (status >= 500) return unavailable(told)
+  return rejected({ ...(status < 400 ? { outcome: "Unknown" } : {}), ...told })
+}
+
+/** Codes that prove that no request reached the provider. Anything else may have. */
+const notSent: ReadonlySet<string> = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_REVOKED",
+  "CERT_UNTRUSTED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "NGHTTP2_REFUSED_STREAM",
+  "REFUSED_STREAM"
+])
+
+/** The codes of an error: its own, its causes', and those of each address that was tried. */
+const codesOf = (error: unknown, depth: number): ReadonlyArray<string> => {
+  if (typeof error !== "object" || error === null || depth > 5) return []
+  const { cause, code, errors, syscall } = error as {
+    readonly cause?: unknown
+    readonly code?: unknown
+    readonly errors?: unknown
+    readonly syscall?: unknown
+  }
+  const tried = Array.isArray(errors) ? errors.flatMap((e) => codesOf(e, depth + 1)) : []
+  if (tried.length > 0) return tried
+  // A timeout of `connect` itself happened before anything was sent; of a read or write it did not.
+  if (code === "ETIMEDOUT" && syscall === "connect") return ["UND_ERR_CONNECT_TIMEOUT"]
+  return typeof code === "string" ? [code] : codesOf(cause, depth + 1)
+}
+
+/**
+ * What an error of the network means: only positive evidence (a refused connection, a name that is not found, a certificate
+ * that is not trusted) makes it `Unreachable` and `NotSent`; anything else is `Disconnected` and `Unknown`. It reads the
+ * codes of Node's clients, of the error, its causes and the addresses that were tried.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const fromConnection = (error: unknown): Verdict => {
+  const codes = codesOf(error, 0)
+  return codes.length > 0 && codes.every((code) => notSent.has(code))
+    ? unreachable({ message: `the provider could not be reached (${codes[0]})`, cause: error })
+    : disconnected({
+        message: codes.length > 0 ? `the connection was lost (${codes[0]})` : "the connection was lost",
+        cause: error
+      })
+}

@@ -45,7 +45,11 @@ export interface CallObserved {
   readonly callOutcome: CallOutcome
   /** Whether the effect happened. */
   readonly outcome: Outcome
-  /** A status as text, or a documented word; absent for successes and for calls that the caller gave up. */
+  /**
+   * A status as text, or a word: `timeout`, `transport`, `decode`, `circuit_open`, `bulkhead_full`, `rate_limited`,
+   * `not_started`, `invalid_input`, `_OTHER`, and for an error that is told with a 2xx its reason, such as `throttled` or
+   * `declared`. Absent for successes and for calls that the caller gave up.
+   */
   readonly errorType: string | undefined
   readonly attempts: ReadonlyArray<Attempt>
   /** Epoch milliseconds. */

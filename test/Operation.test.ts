@@ -467,6 +467,27 @@ describe("fromPromise", () => {
     }).pipe(Effect.provide(quiet))
   )
 
+  it.effect("hands the SDK's client over, as the layer was given it", () =>
+    Effect.gen(function* () {
+      class Sdk extends Context.Service<Sdk, { readonly pay: (amount: number) => Promise<string> }>()("test/Client") {}
+      class Api extends Integration.Service<Api>()("test/WithClient", decided, {
+        pay: Operation.fromPromise("pay", {
+          input: Order,
+          success: Schema.String,
+          idempotency: Idempotency.atMostOnce("no key"),
+          client: Sdk,
+          call: ({ amount }, _, sdk) => sdk.pay(amount)
+        })
+      }) {}
+      const layerOf = (name: string) => Layer.succeed(Sdk, { pay: (amount) => Promise.resolve(`${name} ${amount}`) })
+      const first = yield* built(Api, layerOf("first"))
+      const second = yield* built(Api, layerOf("second"))
+      // A client that is around a call is not the integration's.
+      const around = Effect.provide(first.pay(order), layerOf("around"))
+      assert.deepStrictEqual([yield* around, yield* second.pay(order)], ["first 2", "second 2"])
+    }).pipe(Effect.provide(quiet))
+  )
+
   it.effect("shows the SDK's call the key, the attempt, the deadline and a signal of its own", () =>
     Effect.gen(function* () {
       const calls: Array<unknown> = []

@@ -107,49 +107,8 @@ export const ofProblem = (type: unknown, details: Reason.Details): Reason.Reason
   return undefined
 }
 
-/** Codes that prove that no request reached the provider. Anything else may have. */
-const notSent: ReadonlySet<string> = new Set([
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ECONNREFUSED",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "CERT_REVOKED",
-  "CERT_UNTRUSTED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "NGHTTP2_REFUSED_STREAM",
-  "REFUSED_STREAM"
-])
-
-/** The codes of an error: its own, its causes', and those of each address that was tried. */
-const codesOf = (error: unknown, depth: number): ReadonlyArray<string> => {
-  if (typeof error !== "object" || error === null || depth > 5) return []
-  const { cause, code, errors, syscall } = error as {
-    readonly cause?: unknown
-    readonly code?: unknown
-    readonly errors?: unknown
-    readonly syscall?: unknown
-  }
-  const tried = Array.isArray(errors) ? errors.flatMap((e) => codesOf(e, depth + 1)) : []
-  if (tried.length > 0) return tried
-  // A timeout of `connect` itself happened before anything was sent; of a read or write it did not.
-  if (code === "ETIMEDOUT" && syscall === "connect") return ["UND_ERR_CONNECT_TIMEOUT"]
-  return typeof code === "string" ? [code] : codesOf(cause, depth + 1)
-}
-
-/** What a transport error means. Only positive evidence makes it `NotSent`. */
+/** What a transport error means. */
 export const ofTransport = (error: unknown): Reason.Reason => {
-  const codes = codesOf(error, 0)
-  return codes.length > 0 && codes.every((code) => notSent.has(code))
-    ? Reason.make("Unreachable", { message: `the provider could not be reached (${codes[0]})`, cause: error })
-    : Reason.make("Disconnected", {
-        message: codes.length > 0 ? `the connection was lost (${codes[0]})` : "the connection was lost",
-        cause: error
-      })
+  const { reason, ...details } = Reason.fromConnection(error)
+  return Reason.make(reason, details)
 }

@@ -5,6 +5,7 @@
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Headers from "effect/http/Headers"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -114,6 +115,11 @@ export interface Options<Methods> extends Integration.LayerOptions<Methods> {
   readonly baseUrl: string | URL | Config.Config<string> | Config.Config<URL>
   readonly auth?: Auth | undefined
   /**
+   * Headers of every request, such as the pinned version of an API or a `User-Agent`. What an endpoint declares goes
+   * before. Credentials are `auth`.
+   */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /**
    * What an answer of any status means, for a provider that reports errors with 200. A 2xx that can't be read is then
    * `Unknown`: it may have been an error. An operation's own goes first.
    */
@@ -178,6 +184,7 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
       authorize: options.auth === undefined ? Effect.succeed : yield* options.auth.make,
       classify: options.classify,
       classifyErrors: options.classifyErrors,
+      headers: options.headers === undefined ? undefined : Headers.fromInput(options.headers),
       correlationHeader: options.correlationHeader?.toLowerCase(),
       propagate: options.traceparent ?? "none",
       requestIdHeaders: (options.requestIdHeaders ?? ["request-id", "x-request-id", "x-amzn-requestid"]).map((name) =>

@@ -217,6 +217,10 @@ export type Options<
  * the first attempt; client middleware and credentials are applied per attempt. The status is looked at before the
  * body. Redirects are not followed.
  *
+ * An error that the contract declares with a 2xx (`httpApiStatus: 200`, as with Slack and GraphQL) is looked for before the
+ * success of that status, and says that the call was refused. What else such an answer may mean is for `classify`, which
+ * goes first. A 2xx of that endpoint that can't be read is `Unknown`: it may have been an error.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Headers from "effect/http/Headers"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as Reason from "../Reason.ts"
 
@@ -35,6 +36,7 @@ export class HttpTarget extends Context.Service<
     ) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
     readonly classify: Classify | undefined
     readonly classifyErrors: Classify | undefined
+    readonly headers: Headers.Headers | undefined
     readonly correlationHeader: string | undefined
     readonly propagate: "none" | "w3c"
     readonly requestIdHeaders: ReadonlyArray<string>

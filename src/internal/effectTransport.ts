@@ -1,3 +1,4 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Call } from "../Call.ts"
@@ -12,7 +13,10 @@ interface Options {
   readonly input: Schema.Constraint | undefined
   readonly success: Schema.Constraint | undefined
   readonly send: ((input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>) | undefined
-  readonly call: ((input: unknown, call: Call & { readonly signal: AbortSignal }) => PromiseLike<unknown>) | undefined
+  readonly client: Context.Key<unknown, unknown> | undefined
+  readonly call:
+    | ((input: unknown, call: Call & { readonly signal: AbortSignal }, client: unknown) => PromiseLike<unknown>)
+    | undefined
   readonly classify: ((error: unknown) => Reason.Verdict | undefined) | undefined
   readonly classifyAnswer: ((answer: unknown) => Reason.Verdict | undefined) | undefined
 }
@@ -37,13 +41,14 @@ export const openEffect = (options: Options) => {
   const open = (_site: OpenSite): Effect.Effect<Transport> =>
     Effect.map(Effect.context<never>(), (built): Transport => {
       const services = servicesOf(built)
+      const client = options.client === undefined ? undefined : Context.getUnsafe(built, options.client)
       const raw = (input: unknown, call: CallRecord): Effect.Effect<unknown, Reason.Reason> => {
         if (options.call !== undefined) {
           const invoke = options.call
           return Effect.tryPromise({
             try: (signal) => {
               const sending = Object.assign(Object.create(call), { signal })
-              return invoke(input, sending) as Promise<unknown>
+              return invoke(input, sending, client) as Promise<unknown>
             },
             catch: reasonFor
           })

@@ -10,7 +10,10 @@ import { withoutStack } from "./stack.ts"
 
 const names = Telemetry.names
 
-/** The value of `error.type` for a reason: a status if one was read and is at fault, else a word of a closed list. */
+/**
+ * The value of `error.type` for a reason: a status if one was read and is at fault, else a word of a closed list. A 2xx is
+ * not at fault for the error that its body tells: there the word is the reason's own.
+ */
 export const errorType = (reason: Reason.Reason): string => {
   switch (reason._tag) {
     case "InvalidResponse":
@@ -35,7 +38,10 @@ export const errorType = (reason: Reason.Reason): string => {
     case "Draining":
       return "not_started"
   }
-  return reason.status === undefined ? "_OTHER" : String(reason.status)
+  if (reason.status === undefined) return "_OTHER"
+  return reason.status >= 200 && reason.status < 300
+    ? reason._tag.replace(/\B[A-Z]/g, "_$&").toLowerCase()
+    : String(reason.status)
 }
 
 /** Whether this process turned every attempt away. */

@@ -47,7 +47,9 @@ export interface EffectFaults<E> {
  * | `Status`                                          | as it says        | `error(fault)`        |
  * | `DuplicateDelivery`                               | twice             | its first exit        |
  *
- * A run that takes its time goes on when the caller has left, until the scope in which `forEffect` ran ends.
+ * Under `Latency`, `StallBeforeHeaders` and a late `DuplicateDelivery` the effect runs on a fiber of its own, which goes on
+ * when the caller has left, until the scope in which `forEffect` ran ends. Else it runs on the caller's, and is interrupted
+ * with it. The ledger holds the runs that succeeded.
  *
  * **Example** (An SDK whose answer is lost)
  *
@@ -85,8 +87,8 @@ export const forEffect = <E>(options: {
           ledger.push({ operation, at })
         })
       )
-      const outlive = (after: Duration.Duration) =>
-        Effect.forkIn(Effect.interruptible(Effect.delay(run, after)), scope, { startImmediately: true })
+      const outlive = <A, E3>(self: Effect.Effect<A, E3, R>, after: Duration.Duration) =>
+        Effect.forkIn(Effect.interruptible(Effect.delay(self, after)), scope, { startImmediately: true })
       return Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const { fault } = arrivals.arrive(operation, now)
         if (fault === undefined) return run
@@ -97,7 +99,7 @@ export const forEffect = <E>(options: {
         )
         switch (fault._tag) {
           case "Latency":
-            return Effect.andThen(strike, Effect.flatMap(outlive(fault.duration), Fiber.join))
+            return Effect.andThen(strike, Effect.flatMap(outlive(run, fault.duration), Fiber.join))
           case "Refused":
           case "ResetBeforeReading":
           case "InProgress409":
@@ -110,7 +112,7 @@ export const forEffect = <E>(options: {
           case "StallBeforeHeaders":
             return Effect.andThen(
               strike,
-              fault.executes ? Effect.andThen(outlive(fault.after), Effect.never) : Effect.never
+              fault.executes ? Effect.andThen(outlive(run, fault.after), Effect.never) : Effect.never
             )
           case "StallInBody":
             return Effect.andThen(Effect.andThen(run, strike), Effect.never)
@@ -119,12 +121,12 @@ export const forEffect = <E>(options: {
             return Effect.andThen(run, Effect.as(strike, fault.body as A))
           case "Status":
             return fault.executes ? Effect.andThen(run, failed) : failed
-          case "DuplicateDelivery":
-            return Effect.tap(run, () =>
-              Duration.isZero(fault.after)
-                ? Effect.andThen(Effect.exit(run), strike)
-                : Effect.andThen(outlive(fault.after), strike)
+          case "DuplicateDelivery": {
+            const again = Effect.andThen(Effect.exit(run), strike)
+            return Effect.flatMap(Effect.exit(run), (first) =>
+              Effect.andThen(Duration.isZero(fault.after) ? again : outlive(again, fault.after), first)
             )
+          }
         }
       })
     }

@@ -144,11 +144,24 @@ export const formatProvider = <Operation extends string>(double: Double<Operatio
   const seed = provider.seed
   return [
     `the provider${seed === undefined ? "" : ` (seed ${seed})`}`,
-    ...events.map(({ at, text }) => line([`  +${millis(at - since)}`, 13], [text, 0])),
+    ...events.flatMap(({ at, text }) =>
+      wrap(text).map((part, index) => line([index === 0 ? `  +${millis(at - since)}` : "", 13], [part, 0]))
+    ),
     ...(events.length === 0 ? ["  was asked nothing"] : [])
   ]
     .map(fit)
     .join("\n")
+}
+
+/** Why a request was answered so must be readable to its end: it goes on in the next line. */
+const wrap = (text: string): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > columns - 13) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
 }
 
 const requestText = (

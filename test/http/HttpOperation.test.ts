@@ -135,10 +135,10 @@ class Shapes extends Integration.Service<Shapes>()("test/Shapes", defaults, {
   one: HttpOperation.endpoint(Everything, "prefixed", "one")
 }) {}
 
-const shapes = (wire: Wire, client = undici, path = "") =>
+const shapes = (wire: Wire, client = undici, path = "", headers?: Readonly<Record<string, string>>) =>
   Effect.map(
     Layer.build(
-      Layer.orDie(HttpIntegration.layer(Shapes, { baseUrl: `${wire.url}${path}` }).pipe(Layer.provide(client)))
+      Layer.orDie(HttpIntegration.layer(Shapes, { baseUrl: `${wire.url}${path}`, headers }).pipe(Layer.provide(client)))
     ),
     (context) => Context.get(context, Shapes)
   )
@@ -255,6 +255,31 @@ describe.each(clients)("requests over $name", ({ client }) => {
         wire.requests.map(({ url }) => url),
         ["/api/v2/prefix/one", "/api/v2/prefix/one", "/prefix/one", "/prefix/one"]
       )
+    }).pipe(Effect.provide(quiet))
+  )
+
+  it.live("carry the headers of the layer, below those of the endpoint and the key", () =>
+    Effect.gen(function* () {
+      const wire = yield* serve()
+      const own = yield* shapes(wire, client, "", {
+        "Api-Version": "2026-10-28",
+        "User-Agent": "shop/1.0",
+        "X-Tenant": "of the layer",
+        "Content-Type": "text/plain",
+        "Idempotency-Key": "of the layer"
+      })
+      yield* own.headers({ headers: { "x-tenant": "of the call" } })
+      yield* own.form({ payload: { amount: 1, note: "n" } })
+      yield* own.one()
+      const [headers, form, one] = wire.requests.map(({ headers }) => headers)
+      for (const sent of [headers, form, one]) {
+        assert.strictEqual(sent?.["api-version"], "2026-10-28")
+        assert.strictEqual(sent["user-agent"], "shop/1.0")
+      }
+      assert.strictEqual(headers?.["x-tenant"], "of the call")
+      assert.strictEqual(one?.["x-tenant"], "of the layer")
+      assert.strictEqual(form?.["content-type"], "application/x-www-form-urlencoded")
+      assert.match(String(form["idempotency-key"]), /^[0-9a-f]{32}$/)
     }).pipe(Effect.provide(quiet))
   )
 })

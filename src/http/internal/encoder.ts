@@ -5,9 +5,10 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiClient from "effect/http-api/HttpApiClient"
-import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
-import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import type * as Context from "effect/Context"
 import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 
@@ -25,8 +26,12 @@ export interface Reflected {
   /** The media types of each declared success, by status. */
   readonly declaredSuccesses: ReadonlyMap<number, ReadonlySet<string>>
   readonly encode: Encode
-  readonly decode: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<unknown, unknown, unknown>
+  readonly decode: Decode
+  /** Decodes the errors that the contract declares with a 2xx, by status. */
+  readonly decodeErrorIn2xx: ReadonlyMap<number, Decode>
 }
+
+type Decode = (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<unknown, unknown, unknown>
 
 /**
  * A client that sends nothing: it hands the request back. So Effect's own encoder builds the request, and what goes over
@@ -57,6 +62,26 @@ const fixed = (request: HttpClientRequest.HttpClientRequest, form: FormData) =>
     (body) => HttpClientRequest.setBody(request, body)
   )
 
+/**
+ * Errors that a contract declares with a 2xx. Effect's own decoder takes every 2xx that is declared for a success too as a
+ * success, so these errors get an endpoint of their own.
+ */
+const decodersOfErrorsIn2xx = (
+  errors: ReadonlyMap<number, readonly [Schema.Top, ...Array<Schema.Top>]>,
+  annotations: Context.Context<never>
+): ReadonlyMap<number, Decode> => {
+  const decoders = new Map<number, Decode>()
+  for (const [status, error] of errors) {
+    if (status < 200 || status >= 300) continue
+    const success = HttpApiSchema.Empty(status === 204 ? 205 : 204)
+    const api = HttpApi.make("errors").add(
+      HttpApiGroup.make("errors").add(HttpApiEndpoint.get("errors", "/", { success, error }).annotateMerge(annotations))
+    )
+    decoders.set(status, HttpApiClient.decodeResponse(api, { group: "errors", endpoint: "errors" }) as Decode)
+  }
+  return decoders
+}
+
 export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointName: string): Reflected => {
   const isIt = (options: {
     readonly group: { readonly identifier: string }
@@ -66,7 +91,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
   HttpApi.reflect(api, {
     predicate: isIt,
     onGroup() {},
-    onEndpoint({ endpoint, errors, group, middleware, successes }) {
+    onEndpoint({ endpoint, errors, group, mergedAnnotations, middleware, successes }) {
       // Run without a context, so that no client middleware is found: that runs per attempt.
       const call = Effect.runSync(
         HttpApiClient.endpoint(api, {
@@ -92,7 +117,8 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
         decode: HttpApiClient.decodeResponse(api, {
           group: groupName as never,
           endpoint: endpointName as never
-        }) as unknown as Reflected["decode"]
+        }) as unknown as Decode,
+        decodeErrorIn2xx: decodersOfErrorsIn2xx(errors, mergedAnnotations)
       }
     }
   })

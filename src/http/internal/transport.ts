@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
@@ -55,7 +56,7 @@ export const openHttp = (
       (classify) => classify !== undefined
     )
     // Where a 2xx may be an error, one that can't be read may have been one.
-    const looksAtBody = ofAny.length > 0
+    const looksAtBody = ofAny.length > 0 || reflected.decodeErrorIn2xx.size > 0
 
     // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
     const disabled = HttpClient.TracerDisabledWhen
@@ -98,6 +99,9 @@ export const openHttp = (
         })
 
     const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
+      if (target.headers !== undefined) {
+        request = HttpClientRequest.setHeaders(request, Headers.merge(target.headers, request.headers))
+      }
       if (target.correlationHeader !== undefined) {
         request = HttpClientRequest.setHeader(request, target.correlationHeader, call.correlationId)
       }
@@ -181,6 +185,8 @@ export const openHttp = (
         requestId: pending.requestId,
         replayed: pending.replayed
       }
+      // What is pending for a 2xx is the loss of its body, which has arrived.
+      const answered = success ? `status ${status}` : pending.message
       const mediaType = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
       const classifiers = success ? ofAny : ofErrors
       if (classifiers.length > 0) {
@@ -189,7 +195,7 @@ export const openHttp = (
           const verdict = classify(status, headers, parsed)
           if (verdict === undefined) continue
           return Effect.fail(
-            Reason.make(verdict.reason, { message: `${pending.message}, classified`, ...details, ...verdict })
+            Reason.make(verdict.reason, { message: `${answered}, classified`, ...details, ...verdict })
           )
         }
       }
@@ -199,18 +205,6 @@ export const openHttp = (
         const known = Answer.ofProblem(type, details)
         if (known !== undefined) return Effect.fail(known)
       }
-      const declared = success ? reflected.declaredSuccesses.has(status) : reflected.declaredErrors.has(status)
-      if (!declared) {
-        return Effect.fail(
-          success
-            ? Reason.make("InvalidResponse", {
-                ...details,
-                message: `status ${status} is not declared`,
-                outcome: looksAtBody ? "Unknown" : Answer.afterSuccess(status)
-              })
-            : { ...pending, message: `${pending.message}, not declared` }
-        )
-      }
       // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
       const buffered = {
         status,
@@ -218,23 +212,43 @@ export const openHttp = (
         request: response.request,
         arrayBuffer: Effect.succeed(toArrayBuffer(body))
       } as unknown as Response
-      return Effect.catch(reflected.decode(buffered) as Effect.Effect<unknown, unknown>, (error) =>
-        Effect.fail(
-          success
-            ? undecodable(error, status, mediaType, details)
-            : isOfDecoder(error)
-              ? { ...pending, message: `${pending.message}, and its body does not match the declared error` }
-              : Reason.make("Declared", {
-                  ...details,
-                  message: `${pending.message}: the declared ${tagOf(error)}`,
-                  error,
-                  outcome: pending.outcome,
-                  transient: pending.transient,
-                  health: pending.health,
-                  resolves: Answer.resolves(status)
-                })
-        )
-      )
+      const declared = (error: unknown): Reason.Reason =>
+        Reason.make("Declared", {
+          ...details,
+          message: `${answered}: the declared ${tagOf(error)}`,
+          error,
+          // A 2xx that says that it is an error was refused: what else it may mean, `classify` has said.
+          ...(success ? {} : { outcome: pending.outcome, transient: pending.transient, health: pending.health }),
+          resolves: Answer.resolves(status)
+        })
+      const decoded = Effect.suspend(() => reflected.decode(buffered) as Effect.Effect<unknown, unknown>)
+      if (!success) {
+        return reflected.declaredErrors.has(status)
+          ? Effect.catch(decoded, (error) =>
+              Effect.fail(
+                isOfDecoder(error)
+                  ? { ...pending, message: `${answered}, and its body does not match the declared error` }
+                  : declared(error)
+              )
+            )
+          : Effect.fail({ ...pending, message: `${answered}, not declared` })
+      }
+      const succeeded = reflected.declaredSuccesses.has(status)
+        ? Effect.catch(decoded, (error) => Effect.fail(undecodable(error, status, mediaType, details)))
+        : Effect.fail(
+            Reason.make("InvalidResponse", {
+              ...details,
+              message: `status ${status} is not declared`,
+              outcome: looksAtBody ? "Unknown" : Answer.afterSuccess(status)
+            })
+          )
+      // The error goes first: a lax success would swallow it.
+      const decodeError = reflected.decodeErrorIn2xx.get(status)
+      return decodeError === undefined
+        ? succeeded
+        : Effect.catch(decodeError(buffered) as Effect.Effect<never, unknown>, (error) =>
+            isOfDecoder(error) ? succeeded : Effect.fail(declared(error))
+          )
     }
 
     const undecodable = (error: unknown, status: number, mediaType: string, details: Reason.Details): Reason.Reason => {

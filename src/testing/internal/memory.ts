@@ -23,6 +23,8 @@ export const clientLayer = (
         return Effect.succeed(
           HttpClient.make((request, url) =>
             Effect.flatMap(bytesOf(request), (body) => {
+              // Its work would be interrupted without a word.
+              if (scope.state._tag === "Closed") return Effect.die(new Error(closed))
               const incoming = { method: request.method, url: url.href, headers: { ...request.headers }, body }
               return Effect.flatMap(provider.receive(incoming, respond, scope), (play) => perform(request, play))
             })
@@ -31,6 +33,9 @@ export const clientLayer = (
       }
     )
   )
+
+const closed =
+  "this provider's layer has ended: provide it to the whole test, not to the effect that only takes the client out of it"
 
 const perform = (
   request: HttpClientRequest.HttpClientRequest,

@@ -188,11 +188,7 @@ export class Provider {
     const run = Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // Nothing may come between the claim of a key and the work: an interrupted caller would leave the key in flight.
       const claim = this.keys.claim(arrived, now)
-      if ("reply" in claim) {
-        return Duration.isZero(after)
-          ? Effect.succeed(claim.reply)
-          : Effect.as(Effect.interruptible(Effect.sleep(after)), claim.reply)
-      }
+      if ("reply" in claim) return late(claim.reply, after)
       if (Duration.isZero(after)) {
         const reply = respond.handle(arrived)
         if (!Effect.isEffect(reply)) return Effect.succeed(this.enter(arrived, claim, reply, now))
@@ -207,7 +203,7 @@ export class Provider {
     const answered =
       guard === undefined
         ? run
-        : Effect.flatMap(guard(arrived), (reply) => (reply === undefined ? run : Effect.succeed(reply)))
+        : Effect.flatMap(guard(arrived), (reply) => (reply === undefined ? run : late(reply, after)))
     return headers === undefined
       ? answered
       : Effect.map(answered, (reply) => ({ ...reply, headers: { ...headers(arrived), ...reply.headers } }))
@@ -261,6 +257,10 @@ export class Provider {
 
 const matches = (operation: string, options: AwaitOptions | undefined): boolean =>
   options?.operation === undefined || options.operation === operation
+
+/** An answer that carries nothing out. */
+const late = (reply: Reply, after: Duration.Duration): Effect.Effect<Reply> =>
+  Duration.isZero(after) ? Effect.succeed(reply) : Effect.as(Effect.interruptible(Effect.sleep(after)), reply)
 
 /** Runs on a fiber of the scope's; who waits for it may leave. */
 const outlive = <A>(self: Effect.Effect<A>, scope: Scope.Scope): Effect.Effect<A> =>

@@ -96,6 +96,30 @@ const sdkPing = Operation.fromPromise("ping", {
 })
 expectType<Operation.Operation<void, string, never, never, "Safe", Operation.Decision>>()(sdkPing)
 
+// The client of an SDK is a service that the layer needs.
+class SdkClient extends Context.Service<SdkClient, { readonly charge: (amount: number) => Promise<unknown> }>()(
+  "SdkClient"
+) {}
+const withClient = Operation.fromPromise("charge", {
+  input: Order,
+  success: Charge,
+  idempotency: Idempotency.atMostOnce("the SDK has no key"),
+  client: SdkClient,
+  call: ({ amount }, { signal }, client) => {
+    expectType<AbortSignal>()(signal)
+    return client.charge(amount)
+  }
+})
+expectType<Operation.Operation<Order, Charge, never, SdkClient, "AtMostOnce", Operation.Decision>>()(withClient)
+Operation.fromPromise("ping", {
+  success: Schema.String,
+  idempotency: Idempotency.readOnly("it reads"),
+  call: (_, __, client) => {
+    expectType<undefined>()(client)
+    return Promise.resolve("a")
+  }
+})
+
 // An answer that nobody validates is `unknown`.
 expectType<Operation.Operation<void, unknown, never, never, "Safe", Operation.Decision>>()(
   Operation.query("raw", { success: Operation.unvalidated("it is only logged"), send: () => Effect.succeed(1) })

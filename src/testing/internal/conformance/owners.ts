@@ -16,8 +16,8 @@ export const owners = [
     yield* bench.passAlmost(lease)
     yield* same("renew", yield* b.renew(claim.owner, hour), true)
     const { leaseUntil, ...rest } = yield* stored(a, at("k"))
-    const { leaseUntil: earlier, ...same1 } = before
-    yield* same("the rest of the record", rest, same1)
+    const { leaseUntil: earlier, ...others } = before
+    yield* same("the rest of the record", rest, others)
     const passed = bench.exact ? Duration.subtract(lease, Duration.millis(1)) : Duration.zero
     yield* span(bench, "leaseUntil", leaseUntil - earlier, Duration.sum(Duration.subtract(hour, lease), passed))
     yield* bench.pass(lease)

@@ -28,16 +28,16 @@ const idOf = ({ key, scope }: Address): string => `${scope.length}:${scope}${key
  *
  * **Details**
  *
- * Its clock is Effect's, so that a test moves its leases with `TestClock`. Nothing is forgotten but by `sweep` and by
+ * Its clock is the one that it was made under, whoever calls it: make it under `TestClock`, and a test moves its leases. Nothing is forgotten but by `sweep` and by
  * claims of what has expired: put `IdempotencySweeper` beside it in a process that runs for long.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make: Effect.Effect<Store> = Effect.sync((): Store => {
+export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store => {
   const records = new Map<string, Mutable>()
   let epochs = 0
-  const atomic = <A>(f: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, f)
+  const atomic = <A>(f: (now: number) => A): Effect.Effect<A> => Effect.sync(() => f(clock.currentTimeMillisUnsafe()))
 
   /** What an owner may change: its own claim, and nothing else. */
   const owned = (owner: Owner): Mutable | undefined => {

@@ -20,6 +20,7 @@ import { compile, type Method, reconcileOf } from "./internal/runner.ts"
 import { callSite } from "./internal/stack.ts"
 import type * as Operation from "./Operation.ts"
 import { PolicyError } from "./PolicyError.ts"
+import type * as Reason from "./Reason.ts"
 import * as Telemetry from "./Telemetry.ts"
 
 export type { OperationPlan } from "./internal/plan.ts"
@@ -39,6 +40,13 @@ export interface Defaults {
   readonly exhausted?: Exhaustion.Exhaustion<unknown, unknown, unknown, "any" | "safe">
   /** The application's error for every failure that is not declared. */
   readonly orElse?: (failure: CallFailure) => unknown
+  /**
+   * What an answer of any status means, for a provider that reports errors with 200. A 2xx that can't be read is then
+   * `Unknown`: it may have been an error. An operation's own goes first. For operations over HTTP.
+   */
+  readonly classify?: Reason.Classify | undefined
+  /** What an answer other than 2xx means, where its status does not say it. An operation's own goes first. */
+  readonly classifyErrors?: Reason.Classify | undefined
 }
 
 type Get<D, K extends string> = D extends { readonly [P in K]: infer V } ? V : unknown
@@ -317,7 +325,7 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
                 )
           }) as never
       }
-      const method: Method = yield* compile(definition, stack, site, drain, observers)
+      const method: Method = yield* compile(definition, stack, defaults, site, drain, observers)
       methods[name] = (input) => method(input, callSite())
     }
     // Added last, so that it runs first: calls that still run need what the policies acquired.

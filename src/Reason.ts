@@ -207,6 +207,19 @@ export interface Verdict extends Details {
 }
 
 /**
+ * What an answer over HTTP means, where its status does not say it. The body is decoded JSON where the answer says it is
+ * JSON, else text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Classify = (
+  status: number,
+  headers: Readonly<Record<string, string | undefined>>,
+  body: unknown
+) => Verdict | undefined
+
+/**
  * The provider limits the rate and did not process the request.
  *
  * @category verdicts

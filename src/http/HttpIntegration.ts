@@ -121,10 +121,10 @@ export interface Options<Methods> extends Integration.LayerOptions<Methods> {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /**
    * What an answer of any status means, for a provider that reports errors with 200. A 2xx that can't be read is then
-   * `Unknown`: it may have been an error. An operation's own goes first.
+   * `Unknown`: it may have been an error. Those of the operation and of the definition go first: it belongs there.
    */
   readonly classify?: Classify | undefined
-  /** What an answer other than 2xx means, where its status does not say it. An operation's own goes first. */
+  /** What an answer other than 2xx means, where its status does not say it. The operation's and the definition's go first. */
   readonly classifyErrors?: Classify | undefined
   /** A header that carries the correlation id to the provider. Default: none is sent. */
   readonly correlationHeader?: string | undefined

@@ -302,8 +302,8 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
         : []),
       ...placementProblems(idempotency.strategy, method)
     ],
-    open: () =>
-      openHttp(reflected, idempotency, {
+    open: (site) =>
+      openHttp(site, reflected, idempotency, {
         classify: options.classify,
         classifyErrors: options.classifyErrors,
         maxBodySize: options.maxBodySize

@@ -7,19 +7,9 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Headers from "effect/http/Headers"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
-import type * as Reason from "../Reason.ts"
+import type { Classify } from "../Reason.ts"
 
-/**
- * What an answer's `classify` sees. The body is decoded JSON where the answer says it is JSON, else text.
- *
- * @category models
- * @since 0.1.0
- */
-export type Classify = (
-  status: number,
-  headers: Readonly<Record<string, string | undefined>>,
-  body: unknown
-) => Reason.Verdict | undefined
+export type { Classify } from "../Reason.ts"
 
 /**
  * The settings of one integration's transport. Provided by `HttpIntegration.layer`.

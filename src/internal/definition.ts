@@ -4,7 +4,7 @@ import type { CallFailure } from "../CallFailure.ts"
 import type { Decision as ExhaustionDecision } from "../Exhaustion.ts"
 import type { Repeat, Strategy } from "../Idempotency.ts"
 import type { PolicyError } from "../PolicyError.ts"
-import type { Reason } from "../Reason.ts"
+import type { Classify, Reason } from "../Reason.ts"
 import type { Prepared } from "./call.ts"
 import type * as P from "./policy.ts"
 
@@ -26,6 +26,9 @@ export interface About {
 export interface OpenSite {
   readonly integration: string
   readonly operation: string
+  /** What the integration says of all its answers. */
+  readonly classify: Classify | undefined
+  readonly classifyErrors: Classify | undefined
 }
 
 /** What an operation says of itself, as data. */

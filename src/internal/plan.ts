@@ -6,6 +6,7 @@ import * as Idempotency from "../Idempotency.ts"
 import type { Definition } from "./definition.ts"
 import { check, format } from "./duration.ts"
 import { order, rank } from "./order.ts"
+import type { Classify } from "../Reason.ts"
 import type * as P from "./policy.ts"
 import { margin } from "./boundary.ts"
 
@@ -15,6 +16,8 @@ export interface Defaults {
   readonly shared?: P.Any
   readonly exhausted?: { readonly decision: Decision }
   readonly orElse?: (failure: CallFailure) => unknown
+  readonly classify?: Classify | undefined
+  readonly classifyErrors?: Classify | undefined
 }
 
 /** An operation with every decision made and its layers in order. */

@@ -22,7 +22,7 @@ import { type Services, servicesOf, withServices } from "./context.ts"
 import type { Definition } from "./definition.ts"
 import type { Drain } from "./drain.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
-import type { Stack } from "./plan.ts"
+import type { Defaults, Stack } from "./plan.ts"
 import { setCallSite } from "./stack.ts"
 import { cutAfter, nowOf } from "./timer.ts"
 
@@ -38,12 +38,18 @@ let calls = 0
 export const compile = (
   definition: Definition,
   stack: Stack,
+  defaults: Defaults,
   site: Site,
   drain: Drain,
   observers: ReadonlyArray<(event: Telemetry.CallObserved) => void>
 ): Effect.Effect<Method, PolicyError, Scope.Scope> =>
   Effect.gen(function* () {
-    const transport = yield* definition.open({ integration: site.integration, operation: site.operation })
+    const transport = yield* definition.open({
+      integration: site.integration,
+      operation: site.operation,
+      classify: defaults.classify,
+      classifyErrors: defaults.classifyErrors
+    })
     const services = servicesOf(yield* Effect.context<never>())
     const metrics = Telemetry.makeMetrics({
       integration: site.integration,

@@ -11,6 +11,7 @@ import type * as Tracer from "effect/Tracer"
 import type * as Outcome from "../Outcome.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Change, Double } from "./FaultInjection.ts"
+import { hide, placeOf } from "./internal/secrets.ts"
 import type { Recorded } from "./IntegrationTest.ts"
 import * as Timeline from "./Timeline.ts"
 
@@ -37,7 +38,9 @@ const refuse = (what: string, timeline: string, actual?: unknown, expected?: unk
 }
 
 const show = (value: unknown): string => {
-  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? String(part) : part))
+  const text = JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "bigint" ? String(part) : typeof part === "function" ? "(decided by a function)" : part
+  )
   return text === undefined ? String(value) : text.length > 160 ? `${text.slice(0, 157)}…` : text
 }
 
@@ -133,7 +136,7 @@ export const expectExecuted = <Operation extends string>(upstream: Double<Operat
     const others = upstream.ledger.filter((change) => change.operation === operation && !found.includes(change))
     refuse(
       operation === undefined
-        ? `expected nothing to be executed, but there were ${times(found.length, "change")}`
+        ? `expected nothing to be executed, but there ${were(found.length)} ${times(found.length, "change")}`
         : `expected ${what}${so} to be executed ${words}, but it was executed ${times(found.length, "time")}` +
             (others.length === 0
               ? ""
@@ -159,6 +162,8 @@ export const expectExecuted = <Operation extends string>(upstream: Double<Operat
 }
 
 const times = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+const were = (count: number): string => (count === 1 ? "was" : "were")
 
 // ---- how a call ended
 
@@ -221,7 +226,7 @@ export const expectOutcome = (recorded: Recorded): ExpectOutcome => {
       const found = of(operation).length
       if (found === count) return
       refuse(
-        `expected ${times(count, "call")} of ${operation}, but there were ${found}`,
+        `expected ${times(count, "call")} of ${operation}, but there ${were(found)} ${found}`,
         recorded.timeline(),
         found,
         count
@@ -269,6 +274,16 @@ const viewOf = (span: Tracer.Span): Required<SpanLike> => ({
   failed: span.status._tag === "Ended" && span.status.exit._tag === "Failure"
 })
 
+/** What of a span is not as it should be. */
+const differences = (where: string, actual: Required<SpanLike>, expected: SpanLike): ReadonlyArray<string> => {
+  const { attributes, ...own } = expected
+  const differ = (at: string, is: Readonly<Record<string, unknown>>, be: Readonly<Record<string, unknown>>) =>
+    Object.keys(be)
+      .filter((name) => !has(is[name], be[name]))
+      .map((name) => `${at}${name} ${show(be[name])}, not ${show(is[name])}`)
+  return [...differ(`${where}.`, actual, own), ...differ(`${where} `, actual.attributes, attributes ?? {})]
+}
+
 /**
  * Claims about the spans that a backend would get.
  *
@@ -288,41 +303,24 @@ export const expectSpans = (recorded: Recorded): ExpectSpans => ({
       (span) => span.kind === "client" && Option.getOrUndefined(span.parent)?.spanId === call.spanId
     )
     const actual = { call: viewOf(call), attempts: children.map(viewOf) }
-    if (!has(actual, expected)) {
-      refuse(`the spans of ${operation} are not as expected`, recorded.timeline(), actual, expected)
-    }
+    if (has(actual, expected)) return
+    const wrong = [
+      ...differences("call", actual.call, expected.call ?? {}),
+      ...(expected.attempts === undefined || expected.attempts.length === actual.attempts.length
+        ? (expected.attempts ?? []).flatMap((span, n) => differences(`attempts[${n}]`, actual.attempts[n]!, span))
+        : [`${times(expected.attempts.length, "attempt")}, not ${actual.attempts.length}`])
+    ]
+    refuse(`expected the spans of ${operation} to have ${wrong.join(" and ")}`, recorded.timeline(), actual, expected)
   },
   without: (secret) => {
     const text = typeof secret === "string" ? secret : String(Redacted.value(secret))
+    if (text === "") return refuse("the secret to look for is empty, so every span would show it", recorded.timeline())
     for (const span of recorded.spans) {
       const place = placeOf(span, text)
       if (place !== undefined) {
-        // The secret itself is not repeated here.
-        refuse(`the span ${span.name.replaceAll(text, "…")} shows the secret in its ${place}`, recorded.timeline())
+        // A report is read by more people than a trace: it must not repeat the secret.
+        refuse(`the span ${hide(span.name, text)} shows the secret in its ${place}`, hide(recorded.timeline(), text))
       }
     }
   }
 })
-
-const placeOf = (span: Tracer.Span, secret: string): string | undefined => {
-  if (span.name.includes(secret)) return "name"
-  for (const [name, value] of span.attributes) {
-    if (`${name}=${show(value)}${String(value)}`.includes(secret)) return `attribute ${name.replaceAll(secret, "…")}`
-  }
-  const events = (span as { readonly events?: ReadonlyArray<unknown> }).events ?? []
-  if (JSON.stringify(events, (_, part: unknown) => (typeof part === "bigint" ? String(part) : part)).includes(secret)) {
-    return "events"
-  }
-  if (span.status._tag !== "Ended" || span.status.exit._tag === "Success") return undefined
-  return span.status.exit.cause.reasons.some((reason) => describe(reason).includes(secret)) ? "error" : undefined
-}
-
-/** An error as an exporter writes it: message and stack, and those of its causes. */
-const describe = (value: unknown, depth = 0): string => {
-  if (typeof value !== "object" || value === null || depth > 6) return String(value)
-  const { cause, defect, error, message, stack } = value as Readonly<Record<string, unknown>>
-  return [message, stack, error, defect, cause]
-    .filter((part) => part !== undefined)
-    .map((part) => describe(part, depth + 1))
-    .join("\n")
-}

@@ -14,7 +14,7 @@ import type * as Tracer from "effect/Tracer"
 import type * as Idempotency from "../../Idempotency.ts"
 import type { CallRecord, Prepared } from "../../internal/call.ts"
 import { servicesOf, withServices } from "../../internal/context.ts"
-import type { Transport } from "../../internal/definition.ts"
+import type { OpenSite, Transport } from "../../internal/definition.ts"
 import { nowOf } from "../../internal/timer.ts"
 import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
@@ -40,6 +40,7 @@ type Middleware = (options: {
 
 /** Opens the way to a provider over HTTP. */
 export const openHttp = (
+  site: OpenSite,
   reflected: Reflected,
   idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy },
   options: Options
@@ -51,10 +52,11 @@ export const openHttp = (
     const services = servicesOf(built)
     const mutation = idempotency.repeat !== "Safe"
     const limit = options.maxBodySize ?? target.maxBodySize
-    const ofAny = [options.classify, target.classify].filter((classify) => classify !== undefined)
-    const ofErrors = [options.classifyErrors, options.classify, target.classifyErrors, target.classify].filter(
-      (classify) => classify !== undefined
-    )
+    const levels = [options, site, target]
+    const ofAny = levels.map(({ classify }) => classify).filter((classify) => classify !== undefined)
+    const ofErrors = levels
+      .flatMap(({ classify, classifyErrors }) => [classifyErrors, classify])
+      .filter((classify) => classify !== undefined)
     // Where a 2xx may be an error, one that can't be read may have been one.
     const looksAtBody = ofAny.length > 0 || reflected.decodeErrorIn2xx.size > 0
 

@@ -129,7 +129,14 @@ export const keeping = [
     }
     const listed = Effect.fnUntraced(function* (limit: number, scope: string | undefined, expected: typeof all) {
       const found = yield* (limit % 2 === 0 ? a : b).held(scope === undefined ? { limit } : { limit, scope })
-      const names = found.map(({ epoch, fingerprint, key, scope, state, steps }) => ({ epoch, fingerprint, key, scope, state, steps }))
+      const names = found.map(({ epoch, fingerprint, key, scope, state, steps }) => ({
+        epoch,
+        fingerprint,
+        key,
+        scope,
+        state,
+        steps
+      }))
       const owners = expected.map(({ owner }) => ({
         epoch: owner.epoch,
         fingerprint: "f:1",
@@ -160,9 +167,17 @@ export const keeping = [
     const was = yield* started(a, asking(bench, at("was"), { onLostLease: "rerun", lease: hour }))
     yield* same("renew for zero", yield* a.renew(was.owner, Duration.zero), true)
     const now = yield* started(b, asking(bench, at("was"), { onLostLease: "hold", lease: hour }))
-    yield* same("held before", (yield* b.held({ limit: 9 })).map(({ key }) => key), ["rerun"])
+    yield* same(
+      "held before",
+      (yield* b.held({ limit: 9 })).map(({ key }) => key),
+      ["rerun"]
+    )
     yield* same("renew for zero", yield* b.renew(now.owner, Duration.zero), true)
-    yield* same("held after", (yield* a.held({ limit: 9 })).map(({ key }) => key), ["rerun", "was"])
+    yield* same(
+      "held after",
+      (yield* a.held({ limit: 9 })).map(({ key }) => key),
+      ["rerun", "was"]
+    )
     for (const key of ["rerun", "was"]) yield* same("resolve", yield* a.resolve(at(key), { _tag: "Absent" }), true)
     yield* same("held at the end", yield* b.held({ limit: 9 }), [])
   }),
@@ -198,7 +213,13 @@ export const keeping = [
     yield* same("a sweep of none", none, 0)
     const counts = [yield* a.sweep({ limit: 2 }), yield* b.sweep({ limit: 100 }), yield* a.sweep({ limit: 100 })]
     if (bench.forgets === "swept") yield* same("what three sweeps forgot", counts, [2, over.length - 2, 0])
-    else yield* holds("what three sweeps forgot", counts, counts[0]! <= 2 && counts[1]! <= over.length, "at most what is over")
+    else
+      yield* holds(
+        "what three sweeps forgot",
+        counts,
+        counts[0]! <= 2 && counts[1]! <= over.length,
+        "at most what is over"
+      )
     if (bench.forgets === "swept") {
       for (const address of over) yield* same("the record of what is over", (yield* b.get(address))._tag, "None")
     }
@@ -209,7 +230,8 @@ export const keeping = [
       yield* told(b, asking(bench, owner), "InFlight", "a claim of what runs, after a sweep")
       yield* same("its owner's complete", yield* a.complete(owner, { result: "ok", timeToLive: hour }), true)
     }
-    for (const key of ["held", "lost"]) yield* told(b, asking(bench, at(key)), "Held", "a claim of what is held, after a sweep")
+    for (const key of ["held", "lost"])
+      yield* told(b, asking(bench, at(key)), "Held", "a claim of what is held, after a sweep")
     yield* same("held", (yield* b.held({ limit: 9 })).length, 2)
     yield* replayed(b, asking(bench, at("kept")), "kept")
     const resumed = yield* started(b, asking(bench, at("resumable")))
@@ -264,25 +286,51 @@ export const keeping = [
       yield* holds(`a step with ${name}`, next.steps.length, next.steps[0]?.data === text, "to come back")
       yield* same("complete", yield* b.complete(next.owner, { result: text, timeToLive: hour }), true)
       const claimed = yield* told(a, options, "Replay")
-      yield* holds(`a result: ${name}`, claimed._tag, claimed._tag === "Replay" && claimed.result === text, "to come back")
+      yield* holds(
+        `a result: ${name}`,
+        claimed._tag,
+        claimed._tag === "Replay" && claimed.result === text,
+        "to come back"
+      )
       yield* holds("its record", name, (yield* stored(b, at(`k${n}`))).result === text, "to hold it")
     }
     const refused = asking(bench, at("k0"), { fingerprint: `f:${"é".repeat(200)}${"x".repeat(50)}` })
     yield* told(a, refused, "Mismatch", "a claim with another long fingerprint")
   }),
 
-  check("time: a lease and a time to live may be very long", function* (bench) {
+  check("time: a lease and a time to live may be very long, and need not be whole milliseconds", function* (bench) {
     const { a, b, lease } = bench
     const century = Duration.days(36_500)
     for (const onLostLease of policies) {
-      const options = asking(bench, at(onLostLease), { onLostLease, lease: century, timeToLive: century })
-      const claim = yield* started(a, options)
-      yield* same("renew", yield* b.renew(claim.owner, century), true)
-      yield* bench.pass(lease)
-      yield* told(b, options, "InFlight")
-      yield* same("complete", yield* a.complete(claim.owner, { result: "ok", timeToLive: century }), true)
-      yield* bench.pass(lease)
-      yield* replayed(b, options, "ok")
+      for (const timeToLive of [century, Duration.infinity]) {
+        const options = asking(bench, at(`${onLostLease} ${String(timeToLive)}`), {
+          onLostLease,
+          lease: century,
+          timeToLive
+        })
+        const claim = yield* started(a, options)
+        yield* same("renew", yield* b.renew(claim.owner, century), true)
+        yield* bench.pass(Duration.millis(1))
+        yield* told(b, options, "InFlight")
+        yield* same("complete", yield* a.complete(claim.owner, { result: "ok", timeToLive }), true)
+        yield* bench.pass(Duration.millis(1))
+        yield* replayed(b, options, "ok")
+        yield* holds(
+          "expiresAt",
+          yield* stored(a, options),
+          (yield* stored(b, options)).expiresAt > 3e12,
+          "in a century"
+        )
+      }
     }
+    const fraction = Duration.sum(lease, Duration.micros(500n))
+    const options = asking(bench, at("fraction"), { lease: fraction, timeToLive: Duration.sum(hour, fraction) })
+    const claim = yield* started(a, options)
+    yield* same("renew", yield* b.renew(claim.owner, fraction), true)
+    yield* told(b, options, "InFlight")
+    yield* bench.pass(Duration.sum(lease, Duration.millis(1)))
+    const next = yield* started(b, options)
+    yield* same("complete", yield* a.complete(next.owner, { result: "ok", timeToLive: fraction }), true)
+    yield* replayed(b, options, "ok")
   })
 ]

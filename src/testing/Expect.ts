@@ -268,20 +268,26 @@ export interface ExpectSpans {
   readonly without: (secret: string | Redacted.Redacted) => void
 }
 
-const viewOf = (span: Tracer.Span): Required<SpanLike> => ({
+interface SpanSeen {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly failed: boolean
+}
+
+const viewOf = (span: Tracer.Span): SpanSeen => ({
   name: span.name,
   attributes: Object.fromEntries(span.attributes),
   failed: span.status._tag === "Ended" && span.status.exit._tag === "Failure"
 })
 
 /** What of a span is not as it should be. */
-const differences = (where: string, actual: Required<SpanLike>, expected: SpanLike): ReadonlyArray<string> => {
+const differences = (where: string, actual: SpanSeen, expected: SpanLike): ReadonlyArray<string> => {
   const { attributes, ...own } = expected
   const differ = (at: string, is: Readonly<Record<string, unknown>>, be: Readonly<Record<string, unknown>>) =>
     Object.keys(be)
       .filter((name) => !has(is[name], be[name]))
       .map((name) => `${at}${name} ${show(be[name])}, not ${show(is[name])}`)
-  return [...differ(`${where}.`, actual, own), ...differ(`${where} `, actual.attributes, attributes ?? {})]
+  return [...differ(`${where}.`, { ...actual }, own), ...differ(`${where} `, actual.attributes, attributes ?? {})]
 }
 
 /**

@@ -4,6 +4,12 @@
  * @since 0.1.0
  */
 
+/** Real traffic, recorded once and replayed without a network. */
+export * as Cassette from "./Cassette.ts"
+
+/** Recorded answers against an `HttpApi`: what decodes, what is declared, what nobody reads. */
+export * as Contract from "./Contract.ts"
+
 /** Claims about what was executed, how calls ended and what their spans show, with a timeline where they fail. */
 export { expectExecuted, expectOutcome, expectSpans } from "./Expect.ts"
 

@@ -41,7 +41,7 @@ const unrecordable = (path: string, { detail }: Playback.Unrecordable): Cassette
   new CassetteError({
     reason: "Unrecordable",
     path,
-    detail: `${detail}, and can't be looked into for secrets. Ask for another encoding, such as "accept-encoding: identity"`
+    detail
   })
 
 /** Ends a test with what went wrong in it, even where the integration made an error of its own of it. */
@@ -148,7 +148,9 @@ export const record = (
           reason._tag === "TransportError" ? keep({ failure: Playback.failureFrom(reason.cause) }) : Effect.void
         )
         if (response.status === 101) {
-          return yield* fail(new Playback.Unrecordable("the answer hands over the connection (101)"))
+          return yield* fail(
+            new Playback.Unrecordable("the answer hands over the connection (101): test an upgrade without a cassette")
+          )
         }
         const received = yield* Playback.receive(response)
         const kept = yield* Effect.catch(Playback.responseFrom(response, received), fail)

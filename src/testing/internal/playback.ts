@@ -37,6 +37,11 @@ export class Unrecordable {
   }
 }
 
+const compressed = (message: string, coding: string): Unrecordable =>
+  new Unrecordable(
+    `the body of the ${message} is compressed with ${coding} and can't be looked into for secrets. Send another encoding, or ask for one: "accept-encoding: identity"`
+  )
+
 export interface Captured {
   readonly request: Request
   /** The request to send: its body can be read again. */
@@ -84,7 +89,7 @@ export const capture = (
 const ofBytes = (request: ClientRequest, url: string, bytes: Uint8Array, sendable: ClientRequest) =>
   Effect.flatMap(open(bytes, request.headers["content-encoding"]), (opened) =>
     "closed" in opened
-      ? Effect.fail(new Unrecordable(`the body of the request is compressed with ${opened.closed}`))
+      ? Effect.fail(compressed("request", opened.closed))
       : Effect.map(bodyOf(opened.bytes, request.headers["content-type"]), (body) => ({
           request: requestOf(request, url, body),
           sendable
@@ -136,7 +141,7 @@ export const responseFrom = (response: ClientResponse, received: Received): Effe
     const cut = received.cut === undefined ? {} : { cut: true }
     // Half of a compressed body can't be opened, and what nobody can read must not be kept.
     if ("closed" in opened && received.cut === undefined) {
-      return Effect.fail(new Unrecordable(`the body of the answer is compressed with ${opened.closed}`))
+      return Effect.fail(compressed("answer", opened.closed))
     }
     const bytes = "closed" in opened ? new Uint8Array(0) : opened.bytes
     const headers: Record<string, string> = { ...response.headers }

@@ -18,8 +18,11 @@ export const canonical = (value: unknown): string => {
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 
+/** The SHA-256 of a text, in hexadecimal. */
+export const hashOf = (text: string): string => hex(sha256(encoder.encode(text)))
+
 /** What a request was. The first part names how it was made: two ways are never compared. */
-export const fingerprintOf = (value: unknown): string => `j1:${hex(sha256(encoder.encode(canonical(value))))}`
+export const fingerprintOf = (value: unknown): string => `j1:${hashOf(canonical(value))}`
 
 /** What bytes were. */
 export const fingerprintOfBytes = (bytes: Uint8Array): string => `b1:${hex(sha256(bytes))}`

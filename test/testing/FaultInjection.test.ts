@@ -364,6 +364,223 @@ describe("FaultInjection", () => {
     })
   })
 
+  describe("waiting", () => {
+    const named = (faults?: FaultInjection.Faults) =>
+      provider(faults, { operationOf: ({ method, url }) => `${method} ${new URL(url).pathname.split("/")[1]}` })
+    const kinds: ReadonlyArray<
+      readonly [
+        name: string,
+        wait: (of: FaultInjection.FaultInjection, options?: FaultInjection.AwaitOptions) => Effect.Effect<void>
+      ]
+    > = [
+      ["awaitRequest", (of, options) => of.awaitRequest(options)],
+      ["awaitExecuted", (of, options) => of.awaitExecuted(options)],
+      ["awaitFault", (of, options) => of.awaitFault("Status", options)]
+    ]
+    const broken = FaultInjection.status(500, { executes: true })
+    const refund = HttpClientRequest.post("https://acme.example/refunds")
+
+    it.effect.each(kinds.map(([name, wait]) => ({ name, wait })))(
+      "$name: so many of this operation, whether they come before or after it",
+      ({ wait }) => {
+        const made = named(() => broken)
+        return Effect.gen(function* () {
+          const waiting = yield* Effect.forEach(
+            [
+              undefined,
+              { times: 3 },
+              { operation: "POST refunds" },
+              { operation: "POST charges", times: 2 },
+              { operation: "POST nothing" }
+            ],
+            (options) => Effect.forkChild(wait(made, options), { startImmediately: true })
+          )
+          const done = () => waiting.map((fiber) => (fiber.pollUnsafe() === undefined ? "waits" : "done"))
+          const seen = [done().join()]
+          for (const request of [charge(), refund, charge()]) {
+            yield* send(request)
+            yield* Effect.yieldNow
+            seen.push(done().join())
+          }
+          assert.deepStrictEqual(seen, [
+            "waits,waits,waits,waits,waits",
+            "done,waits,waits,waits,waits",
+            "done,waits,done,waits,waits",
+            "done,done,done,done,waits"
+          ])
+          // What has been needs no waiting.
+          yield* wait(made, { times: 3 })
+          yield* wait(made, { operation: "POST charges", times: 2 })
+          yield* wait(made, { times: 0 })
+          // After a reset it has not been.
+          yield* made.reset
+          const again = yield* Effect.forkChild(wait(made), { startImmediately: true })
+          yield* Effect.yieldNow
+          assert.isUndefined(again.pollUnsafe())
+          yield* send(charge())
+          yield* Fiber.join(again)
+          yield* Effect.forEach(waiting, Fiber.interrupt)
+        }).pipe(Effect.provide(made.layer))
+      }
+    )
+
+    it.effect.each(kinds.map(([name, wait]) => ({ name, wait })))(
+      "$name: who is interrupted waits no more",
+      ({ wait }) => {
+        const made = named(() => broken)
+        return Effect.gen(function* () {
+          let asked = 0
+          const options = {
+            get times() {
+              asked++
+              return 2
+            }
+          }
+          const fiber = yield* Effect.forkChild(wait(made, options), { startImmediately: true })
+          assert.strictEqual(asked, 1)
+          yield* send(charge())
+          const before = asked
+          assert.isAbove(before, 1)
+          yield* Fiber.interrupt(fiber)
+          yield* send(charge())
+          assert.strictEqual(asked, before)
+        }).pipe(Effect.provide(made.layer))
+      }
+    )
+
+    it.effect("awaitFault: any kind, or one; a read is no change", () => {
+      const made = provider([undefined, FaultInjection.refused, FaultInjection.status(503)])
+      return Effect.gen(function* () {
+        const [any, status, executed] = yield* Effect.forEach(
+          [made.awaitFault(), made.awaitFault("Status"), made.awaitExecuted()],
+          (wait) => Effect.forkChild(wait, { startImmediately: true })
+        )
+        const done = () => [any, status, executed].map((fiber) => fiber!.pollUnsafe() !== undefined)
+        const seen: Array<ReadonlyArray<boolean>> = []
+        for (const request of [get, charge(), get, charge()]) {
+          yield* Effect.exit(send(request))
+          yield* Effect.yieldNow
+          seen.push(done())
+        }
+        assert.deepStrictEqual(seen, [
+          [false, false, false],
+          [true, false, false],
+          [true, true, false],
+          [true, true, true]
+        ])
+      }).pipe(Effect.provide(made.layer))
+    })
+
+    it.effect("a body strikes when it is read so far, and only then", () => {
+      const made = provider([FaultInjection.cutBody, FaultInjection.stallInBody])
+      return Effect.gen(function* () {
+        for (const tag of ["CutBody", "StallInBody"] as const) {
+          const struck = yield* Effect.forkChild(made.awaitFault(tag), { startImmediately: true })
+          const response = yield* HttpClient.execute(charge())
+          yield* Effect.yieldNow
+          assert.isUndefined(struck.pollUnsafe())
+          const reading = yield* Effect.forkChild(Effect.exit(response.text), { startImmediately: true })
+          yield* Fiber.join(struck)
+          yield* Fiber.interrupt(reading)
+        }
+      }).pipe(Effect.provide(made.layer))
+    })
+
+    it.effect("a body that is read after a reset disturbs nothing", () => {
+      const made = provider([FaultInjection.cutBody])
+      return Effect.gen(function* () {
+        const response = yield* HttpClient.execute(charge())
+        yield* made.inject(undefined)
+        yield* made.reset
+        assert.strictEqual(codeOf((yield* Effect.exit(response.text)) as never)[0], "DecodeError")
+        assert.strictEqual((yield* send(charge())).status, 201)
+      }).pipe(Effect.provide(made.layer))
+    })
+  })
+
+  describe("what happens late", () => {
+    it.effect("while its caller still waits, who sees nothing all the same", () => {
+      const { awaitExecuted, layer, ledger } = provider([FaultInjection.executesLate("1 second")])
+      return Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(send(charge("k-1")), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        yield* awaitExecuted()
+        assert.deepStrictEqual(
+          ledger.map(({ at }) => at),
+          [1_000]
+        )
+        yield* TestClock.adjust("1 hour")
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(ledger.length, 1)
+      }).pipe(Effect.provide(layer))
+    })
+
+    it.effect("after its caller has given up, looked and found nothing; a repeat is in flight, then a replay", () => {
+      const orders: Array<string> = []
+      const made = provider([FaultInjection.executesLate("5 seconds")], {
+        respond: ({ method, text }) => {
+          if (method === "POST") orders.push(text)
+          return { status: 201, body: orders }
+        }
+      })
+      return Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Effect.timeoutOption(send(charge("k-1")), "2 seconds"), {
+          startImmediately: true
+        })
+        yield* made.awaitFault("StallBeforeHeaders")
+        yield* TestClock.adjust("2 seconds")
+        assert.isTrue(Option.isNone(yield* Fiber.join(fiber)))
+        assert.strictEqual((yield* send(get)).text, "[]")
+        assert.strictEqual((yield* send(charge("k-1"))).status, 409)
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual((yield* send(get)).text, JSON.stringify(['{"order":"o-1"}']))
+        assert.strictEqual((yield* send(charge("k-1"))).headers["idempotent-replayed"], "true")
+        assert.deepStrictEqual(
+          made.ledger.map(({ at, request }) => [at, request]),
+          [[5_000, 0]]
+        )
+      }).pipe(Effect.provide(made.layer))
+    })
+  })
+
+  it.effect("reset forgets requests, ledger, keys and arrivals, and begins the plan anew", () => {
+    const { layer, ledger, requests, reset } = provider([FaultInjection.status(500)])
+    return Effect.gen(function* () {
+      const round = Effect.gen(function* () {
+        const seen = [yield* send(charge("k-1")), yield* send(charge("k-1")), yield* send(charge("k-1"))]
+        return seen.map((answer) => `${answer.status} ${answer.headers["idempotent-replayed"] ?? "first"}`)
+      })
+      const first = yield* round
+      assert.deepStrictEqual(first, ["500 first", "201 first", "201 true"])
+      yield* reset
+      assert.deepStrictEqual([requests.length, ledger.length], [0, 0])
+      assert.deepStrictEqual(yield* round, first)
+      assert.deepStrictEqual(
+        requests.map(({ arrival, index }) => [index, arrival]),
+        [
+          [0, 1],
+          [1, 2],
+          [2, 3]
+        ]
+      )
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("headers of an answer may be written in any case", () => {
+    const { layer } = provider([undefined, FaultInjection.wrongMediaType("text/csv", "a,b")], {
+      respond: () => ({ body: { a: 1 }, headers: { "Content-Type": "application/problem+json", "X-Id": "7" } })
+    })
+    return Effect.gen(function* () {
+      const problem = yield* send(get)
+      assert.deepStrictEqual(
+        [problem.headers["content-type"], problem.headers["x-id"]],
+        ["application/problem+json", "7"]
+      )
+      assert.strictEqual((yield* send(get)).headers["content-type"], "text/csv")
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("layers of one provider reach the same provider", () => {
     const made = provider()
     return Effect.gen(function* () {

@@ -1,0 +1,24 @@
+/**
+ * The conformance kit as tests: one per case. Every store runs the same ones.
+ */
+import { describe, it } from "@effect/vitest"
+import * as StoreConformance from "../../src/testing/StoreConformance.ts"
+
+export interface SuiteOptions {
+  /** Whether the store's time is real, or lives on a server: the cases then run with the live clock. */
+  readonly live?: boolean
+  /** Why the suite can't run here. Its tests are reported as skipped, by name. */
+  readonly skip?: string | undefined
+  readonly timeout?: number
+}
+
+export const storeSuite = (harness: StoreConformance.Harness, options: SuiteOptions = {}): void => {
+  const { live = false, skip, timeout = 60_000 } = options
+  const test = live ? it.live : it.effect
+  describe.skipIf(skip !== undefined)(
+    `${harness.name} keeps the contract${skip === undefined ? "" : `: ${skip}`}`,
+    () => {
+      for (const { name, run } of StoreConformance.cases) test(name, () => run(harness), timeout)
+    }
+  )
+}

@@ -1,0 +1,44 @@
+/**
+ * `npm run race -- --store redis --keys 10000 --racers 16`: a race between processes, at full size. Prints JSON, and ends
+ * with 1 if anything happened that the contract forbids.
+ */
+import { Effect } from "effect"
+import { parseArgs } from "node:util"
+import { race } from "./racing/arena.ts"
+import { type Kind, kinds, missing } from "./racing/stores.ts"
+
+const { values } = parseArgs({
+  // `npm run … -- --store redis` and `node race.ts -- --store redis` both.
+  args: process.argv.slice(2).filter((arg) => arg !== "--"),
+  options: {
+    store: { type: "string", default: "redis" },
+    keys: { type: "string", default: "10000" },
+    racers: { type: "string", default: "16" },
+    processes: { type: "string", default: "4" },
+    histories: { type: "string", default: "500" },
+    calls: { type: "string", default: "8" },
+    seed: { type: "string", default: "breakwater" }
+  }
+})
+
+const store = kinds.find((kind) => kind === values.store) as Kind | undefined
+const why = store === undefined ? `--store is one of ${kinds.join(", ")}` : missing(store)
+if (store === undefined || why !== undefined) {
+  console.error(`race: ${why}`)
+  process.exit(2)
+}
+
+const { calls, histories, keys, processes, racers, seed } = values
+const report = await Effect.runPromise(
+  race({
+    store,
+    keys: Number(keys),
+    racers: Number(racers),
+    processes: Number(processes),
+    histories: Number(histories),
+    calls: Number(calls),
+    seed
+  })
+)
+console.log(JSON.stringify(report, null, 2))
+if (report.violations > 0) process.exitCode = 1

@@ -1,5 +1,5 @@
 // Rule 3: every declared error is translated.
-import { Idempotency, Operation } from "breakwater"
+import { Idempotency, Operation, Policy } from "breakwater"
 import { HttpOperation } from "breakwater/http"
 import { Effect, Schema } from "effect"
 import { Api, BadOrder, CardDeclined, CardError, InvalidRequest, SignInAgain } from "../contract.ts"
@@ -46,3 +46,31 @@ HttpOperation.endpoint(Api, "odd", "guarded", {
     CardError: (error) => new CardDeclined({ code: error.code })
   }
 })
+
+// Nor is its input another one than the operation's.
+HttpOperation.endpoint(Api, "charges", "create", {
+  idempotency,
+  translate: {
+    // expect: Property 'order' does not exist on type '{ readonly payload: { readonly order: string; readonly amount: number; }; }'
+    CardError: ({ code }, input) => new CardDeclined({ code: `${input.order}: ${code}` }),
+    InvalidRequest: ({ param }) => new BadOrder({ param })
+  }
+})
+HttpOperation.endpoint(Api, "charges", "create", {
+  idempotency,
+  translate: {
+    // expect: Type '{ readonly payload: { readonly order: string; readonly amount: number; }; }' is not assignable to type 'string'
+    CardError: ({ code }, order: string) => new CardDeclined({ code: `${order}: ${code}` }),
+    InvalidRequest: ({ param }) => new BadOrder({ param })
+  }
+})
+HttpOperation.endpoint(Api, "charges", "get", {
+  // expect: Property 'payload' does not exist on type '{ readonly params: { readonly id: string; }; }'
+  orElse: (_failure, { payload }) => new BadOrder({ param: String(payload) })
+})
+// Where it is not known, it can't be asked for.
+Policy.translate(
+  // expect: Target signature provides too few arguments. Expected 2 or more, but got 1.
+  { CardError: (error: CardError, input: string) => new CardDeclined({ code: error.code + input }) },
+  () => new BadOrder({ param: "a" })
+)

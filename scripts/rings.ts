@@ -30,7 +30,16 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "Exhaustion",
     "Telemetry"
   ],
-  ["Integration", "Outbox", "Receiver", "IdempotencyStore", "IdempotencyStoreMemory", "Webhook", "WebhookError"]
+  [
+    "Integration",
+    "Outbox",
+    "Receiver",
+    "IdempotencyStore",
+    "IdempotencyStoreMemory",
+    "IdempotencySweeper",
+    "Webhook",
+    "WebhookError"
+  ]
 ]
 
 /** Folders of src/, and which other folders each may import. Their own files, and rings 0 to 2, they always may. */

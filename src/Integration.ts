@@ -38,8 +38,8 @@ export interface Defaults {
   readonly shared?: P.Policy<never, "any">
   /** What becomes of a call when its policy has done all it could. */
   readonly exhausted?: Exhaustion.Exhaustion<unknown, unknown, unknown, "any" | "safe">
-  /** The application's error for every failure that is not declared. */
-  readonly orElse?: (failure: CallFailure) => unknown
+  /** The application's error for every failure that is not declared. An operation's own knows the type of its input. */
+  readonly orElse?: (failure: CallFailure, input: unknown) => unknown
   /**
    * What an answer of any status means, for a provider that reports errors with 200. A 2xx that can't be read is then
    * `Unknown`: it may have been an error. An operation's own goes first. For operations over HTTP.

@@ -124,13 +124,13 @@ export type ExhaustionFits<N, M> = "safe" extends N
   : unknown
 
 /**
- * A case for every declared error.
+ * A case for every declared error. It gets the call's input too, so that an error can name what it is about.
  *
  * @category type-level
  * @since 0.1.0
  */
-export type Cases<D> = {
-  readonly [T in Extract<D, Tagged>["_tag"]]: (error: Extract<D, { readonly _tag: T }>) => unknown
+export type Cases<D, In> = {
+  readonly [T in Extract<D, Tagged>["_tag"]]: (error: Extract<D, { readonly _tag: T }>, input: In) => unknown
 }
 
 /**
@@ -170,8 +170,11 @@ export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, L> {
   readonly policy?: Pol & P.Any & PolicyFits<Pol, M>
   /** What becomes of the call when the policy has done all it could. */
   readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & ExhaustionFits<NX, M>
-  /** The application's error for every failure that is not declared. */
-  readonly orElse?: L & OrElseShape & NoLeak<L>
+  /**
+   * The application's error for every failure that is not declared. It gets the call's input too, as the caller gave it:
+   * after `InvalidInput` it is not valid.
+   */
+  readonly orElse?: L & OrElseShape<In> & NoLeak<L>
 }
 
 /**
@@ -180,11 +183,11 @@ export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, L> {
  * @category type-level
  * @since 0.1.0
  */
-export type Translation<D, C> = [Extract<D, Tagged>] extends [never]
+export type Translation<D, C, In> = [Extract<D, Tagged>] extends [never]
   ? { readonly translate?: C }
   : 0 extends 1 & D
     ? { readonly translate?: C & NoLeaks<C> }
-    : { readonly translate: C & Cases<D> & NoLeaks<C> }
+    : { readonly translate: C & Cases<D, In> & NoLeaks<C> }
 
 // ---- answers that are not validated
 
@@ -270,7 +273,9 @@ export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, 
    * a verdict goes on to `success`; one that does not match it is then `Unknown`: it may have been an error.
    */
   readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | undefined) | undefined
-} & Translation<E0, C> &
+  // `Translation` asks for it, but is not known before `E0` is: the parameters of the cases get their types from here.
+  readonly translate?: Cases<E0, InputOf<I>>
+} & Translation<E0, C, InputOf<I>> &
   Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 
 /**
@@ -434,8 +439,8 @@ const define = (
   options: {
     readonly policy?: P.Any
     readonly exhausted?: Exhaustion.Any
-    readonly orElse?: (failure: CallFailure) => unknown
-    readonly translate?: Readonly<Record<string, (error: never) => unknown>>
+    readonly orElse?: (failure: CallFailure, input: never) => unknown
+    readonly translate?: Readonly<Record<string, (error: never, input: never) => unknown>>
     readonly input?: Schema.Constraint
     readonly success: Schema.Constraint | Unvalidated
     readonly send?: (input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>

@@ -126,13 +126,14 @@ const cut = (call: CallRecord): Reason.Reason => (call.cutBy === "deadline" && c
 const rejection = (key: string, exit: Exit.Failure<unknown, CircuitBreaker.CircuitBreakerError>): Reason.Reason => {
   const error = Exit.findErrorOption(exit)
   const reason = error._tag === "Some" ? error.value.reason : undefined
-  const retryAfter = reason?._tag === "CircuitOpen" ? reason.retryAfter : undefined
+  // Whole milliseconds, and never too early: the jitter leaves fractions, which nobody wants to read or to parse.
+  const left = reason?._tag === "CircuitOpen" ? Math.ceil(Duration.toMillis(reason.retryAfter)) : undefined
   return Reason.make("CircuitOpen", {
     message:
-      retryAfter === undefined
+      left === undefined
         ? `the circuit ${key} is half-open and probing`
-        : `the circuit ${key} is open for another ${format(Duration.toMillis(retryAfter))}`,
-    retryAfter
+        : `the circuit ${key} is open for another ${format(left)}`,
+    retryAfter: left === undefined ? undefined : Duration.millis(left)
   })
 }
 

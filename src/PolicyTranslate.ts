@@ -5,20 +5,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import { isCallFailure } from "./CallFailure.ts"
+import { type CallFailure, isCallFailure } from "./CallFailure.ts"
 import { alone } from "./internal/alone.ts"
-import type { NoLeak, NoLeaks, OrElse, OrElseShape } from "./internal/leak.ts"
+import type { NoLeak, NoLeaks, OrElse } from "./internal/leak.ts"
 import { nowOf } from "./internal/timer.ts"
 import * as Reason from "./Reason.ts"
 
-/** Applies the case that fits the error, if any does. */
+/** Applies the case that fits the error, if any does, to it and the call's input. */
 export const applyCase = (
-  cases: Readonly<Record<string, (error: never) => unknown>> | undefined,
-  error: unknown
+  cases: Readonly<Record<string, (error: never, input: never) => unknown>> | undefined,
+  error: unknown,
+  input: unknown
 ): unknown => {
   if (cases === undefined || !Predicate.hasProperty(error, "_tag")) return undefined
   const tag = String(error._tag)
-  return Object.hasOwn(cases, tag) ? cases[tag]!(error as never) : undefined
+  return Object.hasOwn(cases, tag) ? cases[tag]!(error as never, input as never) : undefined
 }
 
 /**
@@ -26,7 +27,8 @@ export const applyCase = (
  *
  * **Details**
  *
- * Declared errors arrive either bare or as the `error` of a `CallFailure`, so this stands outside `retry`.
+ * Declared errors arrive either bare or as the `error` of a `CallFailure`, so this stands outside `retry`. A case gets the
+ * error alone: what the effect was asked for is not known here.
  *
  * @category layers
  * @since 0.1.0
@@ -34,14 +36,14 @@ export const applyCase = (
 export const translate =
   <const C extends Readonly<Record<string, (error: never) => unknown>>, L>(
     cases: C & NoLeaks<C>,
-    orElse: L & OrElseShape & NoLeak<L>
+    orElse: L & ((failure: CallFailure) => {} | null | undefined) & NoLeak<L>
   ) =>
   <A, E, R>(
     self: Effect.Effect<A, E, R>
   ): Effect.Effect<A, { [K in keyof C]: C[K] extends (error: never) => infer X ? X : never }[keyof C] | OrElse<L>, R> =>
     Effect.catch(self, (error) =>
       Effect.withFiber((fiber) => {
-        const translated = applyCase(cases, isCallFailure(error) ? error.reason.error : error)
+        const translated = applyCase(cases, isCallFailure(error) ? error.reason.error : error, undefined)
         if (translated !== undefined) return Effect.fail(translated as OrElse<L>)
         if (isCallFailure(error)) return Effect.fail(orElse(error) as OrElse<L>)
         const now = nowOf(fiber)

@@ -297,8 +297,8 @@ export const disconnected = (details?: Details): Verdict => ({ ...details, reaso
  *
  * **Details**
  *
- * A redirect that the SDK did not follow, and a 409 of which nothing more is known, are final and `Unknown`; the other 4xx
- * were refused. What the provider says in the body (a key in flight, a conflict) the status can't tell: look there first.
+ * A redirect that the SDK did not follow, a 409 of which nothing more is known, and what is no status at all (0, NaN) are
+ * final and `Unknown`; the other 4xx were refused. What the provider says in the body (a key in flight, a conflict) the status can't tell: look there first.
  *
  * **Example** (The errors of an SDK)
  *
@@ -315,12 +315,13 @@ export const disconnected = (details?: Details): Verdict => ({ ...details, reaso
  */
 export const fromStatus = (status: number, details?: Details): Verdict | undefined => {
   if (status >= 200 && status < 300) return undefined
-  const told = { status, message: `status ${status}`, ...details }
+  const told: Details = { status, message: `status ${status}`, ...details }
+  const inDoubt: Details = { ...told, outcome: told.outcome ?? "Unknown" }
   switch (status) {
     case 408:
       return unavailable(told)
     case 409:
-      return rejected({ outcome: "Unknown", ...told })
+      return rejected(inDoubt)
     case 421:
     case 425:
       return notProcessed(told)
@@ -328,10 +329,11 @@ export const fromStatus = (status: number, details?: Details): Verdict | undefin
       return throttled(told)
     case 501:
     case 505:
-      return rejected({ outcome: "Unknown", health: "failure", ...told })
+      return rejected({ ...inDoubt, health: told.health ?? "failure" })
   }
   if (status >= 500) return unavailable(told)
-  return rejected({ ...(status < 400 ? { outcome: "Unknown" } : {}), ...told })
+  // What is no status (0, or none at all, from an SDK that had no answer) is no refusal either.
+  return rejected(status >= 400 ? told : inDoubt)
 }
 
 /** Codes that prove that no request reached the provider. Anything else may have. */

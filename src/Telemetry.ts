@@ -95,7 +95,9 @@ export const names = {
   callRetryDelay: "breakwater.call.retry_delay",
   callQueueWait: "breakwater.call.queue_wait",
   activeCalls: "breakwater.active_calls",
-  httpDuration: "http.client.request.duration"
+  httpDuration: "http.client.request.duration",
+  receiver: "breakwater.receiver",
+  receiverRequests: "breakwater.receiver.requests"
 } as const
 
 /**

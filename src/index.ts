@@ -20,6 +20,8 @@ export * as IdempotencyStore from "./IdempotencyStore.ts"
 
 /** Records in memory: for tests, and for one process that may forget on restart. */
 export * as IdempotencyStoreMemory from "./IdempotencyStoreMemory.ts"
+/** Forgets records whose time to live has passed, and tells when some are held. */
+export * as IdempotencySweeper from "./IdempotencySweeper.ts"
 /** One remote party. */
 export * as Integration from "./Integration.ts"
 /** One named call. */
@@ -35,3 +37,6 @@ export * as Telemetry from "./Telemetry.ts"
 
 /** The receiving side: a handler that runs once per key. */
 export * as Receiver from "./Receiver.ts"
+
+/** Verifies that a webhook delivery was made by its provider. */
+export * as Webhook from "./Webhook.ts"

@@ -371,6 +371,98 @@ describe("classifyAnswer", () => {
   )
 })
 
+// ---- the input, where a failure becomes an error of the application's
+
+describe("translate and orElse", () => {
+  /** Each call fails with the next of these. */
+  const failing = (...errors: ReadonlyArray<Sick | "down">) => {
+    const left = [...errors]
+    return Effect.suspend(() => Effect.fail(left.shift()!))
+  }
+  const about = (order: typeof Order.Type, what: string) => new Ill({ code: `${order.id}: ${what}` })
+  const codes = (...calls: ReadonlyArray<Effect.Effect<unknown, Ill>>) =>
+    Effect.forEach(calls, (call) => Effect.map(Effect.flip(call), ({ code }) => code))
+
+  it.effect("get the input of their own call, whichever ends first", () =>
+    Effect.gen(function* () {
+      class Api extends Integration.Service<Api>()("test/Input", decided, {
+        pay: Operation.mutation("pay", {
+          input: Order,
+          success: Schema.Void,
+          idempotency: Idempotency.atMostOnce("no key"),
+          send: ({ amount, id }) => Effect.delay(Effect.fail(id === "o-3" ? "down" : new Sick({ code: "1" })), amount),
+          translate: { Sick: ({ code }, order) => about(order, code) },
+          orElse: ({ outcome }, order) => about(order, outcome)
+        })
+      }) {}
+      const { pay } = yield* built(Api)
+      const calls = ["o-1", "o-2", "o-3"].map((id, i) => pay({ id, amount: 300 - i * 100 }))
+      const fiber = yield* Effect.forkChild(
+        Effect.forEach(calls, (call) => Effect.flip(call), { concurrency: "unbounded" }),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        (yield* Fiber.join(fiber)).map(({ code }) => code),
+        ["o-1: 1", "o-2: 1", "o-3: Unknown"]
+      )
+    }).pipe(Effect.provide(quiet))
+  )
+
+  it.effect("get it as the caller gave it: not encoded, and invalid where that is why", () =>
+    Effect.gen(function* () {
+      const Due = Schema.Struct({ id: Schema.String, amount: Schema.Int, at: Schema.DateFromString })
+      const inputs: Array<unknown> = []
+      const keep = (_: unknown, input: unknown) => {
+        inputs.push(input)
+        return new Ill({ code: "1" })
+      }
+      class Api extends Integration.Service<Api>()("test/AsGiven", decided, {
+        pay: Operation.query("pay", {
+          input: Due,
+          success: Schema.Void,
+          send: () => failing(new Sick({ code: "1" })),
+          translate: { Sick: keep },
+          orElse: keep
+        })
+      }) {}
+      const { pay } = yield* built(Api)
+      const due = { ...order, at: new Date(0) }
+      const invalid = { ...due, amount: 0.5 }
+      yield* codes(pay(due), pay(invalid))
+      assert.deepStrictEqual(inputs, [due, invalid])
+      assert.strictEqual(inputs[0], due)
+    }).pipe(Effect.provide(quiet))
+  )
+
+  it.effect("of an SDK: its errors are told apart by orElse, which knows the input; so does an integration's", () =>
+    Effect.gen(function* () {
+      const options = {
+        input: Order,
+        success: Schema.Void,
+        idempotency: Idempotency.atMostOnce("no key"),
+        call: () => Promise.reject(new Error("no"))
+      }
+      const isOrder = Schema.is(Order)
+      class Api extends Integration.Service<Api>()(
+        "test/SdkInput",
+        { ...decided, orElse: (_failure, input) => about(isOrder(input) ? input : { ...order, id: "?" }, "default") },
+        {
+          own: Operation.fromPromise("own", { ...options, orElse: (_failure, order) => about(order, "own") }),
+          byDefault: Operation.fromPromise("byDefault", options),
+          bare: Operation.query("bare", { success: Schema.Void, send: () => Effect.fail("no" as const) })
+        }
+      ) {}
+      const { bare, byDefault, own } = yield* built(Api)
+      assert.deepStrictEqual(yield* codes(own(order), byDefault(order), bare()), [
+        "o-1: own",
+        "o-1: default",
+        "?: default"
+      ])
+    }).pipe(Effect.provide(quiet))
+  )
+})
+
 // ---- mutation
 
 describe("mutation", () => {

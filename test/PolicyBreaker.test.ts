@@ -286,6 +286,25 @@ describe("Policy.breaker", () => {
     }).pipe(seededly(0))
   )
 
+  it.effect.each([0, 1, 2, 3])(
+    "says how long it is open in whole milliseconds, and a probe gets through then and not before (seed %i)",
+    (seed) =>
+      Effect.gen(function* () {
+        const { call, sent } = yield* breaking({ consecutive: 1 }, down)
+        yield* Effect.exit(call)
+        // A clock that stands between two milliseconds, as after a backoff with jitter.
+        yield* TestClock.adjust(0.25)
+        const left = Duration.toMillis(failureOf(yield* Effect.exit(call))!.retryAfter!)
+        assert.isTrue(Number.isInteger(left), String(left))
+        yield* TestClock.adjust(left - 1)
+        yield* Effect.exit(call)
+        assert.strictEqual(sent.length, 1)
+        yield* TestClock.adjust(1)
+        yield* Effect.exit(call)
+        assert.strictEqual(sent.length, 2)
+      }).pipe(seededly(seed))
+  )
+
   it.effect("an attempt that its caller gave up is ignored", () =>
     Effect.gen(function* () {
       const { call, sent } = yield* breaking({ consecutive: 1 }, () => Effect.never)

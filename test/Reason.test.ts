@@ -32,6 +32,24 @@ describe("Reason.fromStatus", () => {
     for (let status = 200; status < 300; status++) assert.isUndefined(Reason.fromStatus(status))
   })
 
+  it("what is no status is no refusal", () => {
+    const none: { readonly status?: number } = {}
+    for (const status of [0, 100, -1, NaN, none.status as number]) {
+      assert.deepInclude(
+        meaning(made(Reason.fromStatus(status)!)),
+        { outcome: "Unknown", transient: false },
+        `${status}`
+      )
+    }
+  })
+
+  it("a detail that is undefined takes nothing away", () => {
+    const nothing = { outcome: undefined, health: undefined }
+    for (const status of [0, 302, 409, 501]) {
+      assert.deepStrictEqual(made(Reason.fromStatus(status, nothing)!), made(Reason.fromStatus(status)!))
+    }
+  })
+
   it("carries what the caller read, which goes before", () => {
     const retryAfter = Duration.seconds(3)
     assert.deepInclude(Reason.fromStatus(429, { retryAfter, requestId: "r-1" }), {

@@ -48,6 +48,14 @@ export class Inventory extends Integration.Service<Inventory>()(
   }
 ) {}
 
+/** Two statuses of the card provider mean something only together with the problem's type. */
+const classifyErrors: HttpIntegration.Classify = (status, _headers, body) => {
+  const type = typeof body === "object" && body !== null && "type" in body ? body.type : undefined
+  if (status === 409 && type === cardProblems.inProgress) return Reason.inProgress()
+  if (status === 422 && type === cardProblems.keyReused) return Reason.keyConflict()
+  return undefined
+}
+
 /** POST with a key: one order is one charge, however often it is sent. */
 export class Cards extends Integration.Service<Cards>()(
   "checkout/Cards",
@@ -55,6 +63,7 @@ export class Cards extends Integration.Service<Cards>()(
     policy,
     shared,
     exhausted: Exhaustion.fail,
+    classifyErrors,
     orElse: ({ outcome, retryAfter }) => new PaymentsUnavailable({ outcome, retryAfter })
   },
   {
@@ -84,17 +93,9 @@ export class Mail extends Integration.Service<Mail>()(
   }
 ) {}
 
-/** Two statuses of the card provider mean something only together with the problem's type. */
-export const classifyCardErrors: HttpIntegration.Classify = (status, _headers, body) => {
-  const type = typeof body === "object" && body !== null && "type" in body ? body.type : undefined
-  if (status === 409 && type === cardProblems.inProgress) return Reason.inProgress()
-  if (status === 422 && type === cardProblems.keyReused) return Reason.keyConflict()
-  return undefined
-}
-
 /** A layer for each, as an application would build them once at its edge. */
 export const layers = (urls: ProviderUrls) => ({
   inventory: HttpIntegration.layer(Inventory, { baseUrl: urls.inventory }),
-  cards: HttpIntegration.layer(Cards, { baseUrl: urls.cards, classifyErrors: classifyCardErrors }),
+  cards: HttpIntegration.layer(Cards, { baseUrl: urls.cards }),
   mail: HttpIntegration.layer(Mail, { baseUrl: urls.mail })
 })

@@ -11,17 +11,33 @@ import type { Outcome } from "../Outcome.ts"
 import * as Reason from "../Reason.ts"
 
 /**
- * The types of the problem documents that breakwater's receiver answers with, and that its client recognises.
+ * The types of the problem documents (RFC 9457) that breakwater's receiver answers with, and that its client recognises.
+ *
+ * | type                 | status  | what it says                                           | what a client does                        |
+ * |----------------------|---------|--------------------------------------------------------|-------------------------------------------|
+ * | `keyMissing`         | 400     | nothing was done: this request needs a key             | send one; a bug of the client             |
+ * | `keyInvalid`         | 400     | nothing was done: the key is none, or there are two    | send 1 to 255 visible ASCII characters    |
+ * | `inProgress`         | 409     | another request with this key is at work               | repeat after `Retry-After`, same key      |
+ * | `outcomeUnknown`     | 409     | an earlier run may have done it; a person decides      | don't repeat; reconcile                   |
+ * | `responseNotStored`  | 409,303 | it was done; the answer was not kept                   | read the result (303: at `Location`)      |
+ * | `requestTooLarge`    | 413     | nothing was done: the request can't be fingerprinted   | send less, or without a key if allowed    |
+ * | `keyReused`          | 422     | nothing was done: the key stands for another request   | fix the bug; never mint a new key for it  |
+ * | `notProcessed`       | 503     | nothing was done: the records can't be reached         | repeat after `Retry-After`, same key      |
+ * | `unavailable`        | 503     | it may have been done; the records can't be reached    | repeat after `Retry-After`, same key      |
  *
  * @category constants
  * @since 0.1.0
  */
 export const problems = {
+  keyMissing: "urn:breakwater:problem:key-missing",
+  keyInvalid: "urn:breakwater:problem:key-invalid",
   inProgress: "urn:breakwater:problem:in-progress",
-  keyReused: "urn:breakwater:problem:key-reused",
   outcomeUnknown: "urn:breakwater:problem:outcome-unknown",
   responseNotStored: "urn:breakwater:problem:response-not-stored",
-  notProcessed: "urn:breakwater:problem:not-processed"
+  requestTooLarge: "urn:breakwater:problem:request-too-large",
+  keyReused: "urn:breakwater:problem:key-reused",
+  notProcessed: "urn:breakwater:problem:not-processed",
+  unavailable: "urn:breakwater:problem:unavailable"
 } as const
 
 /** Whether and when an answer asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3). */
@@ -103,6 +119,12 @@ export const ofProblem = (type: unknown, details: Reason.Details): Reason.Reason
       return Reason.make("ResponseNotStored", details)
     case problems.notProcessed:
       return Reason.make("NotProcessed", details)
+    case problems.unavailable:
+      return Reason.make("Unavailable", details)
+    case problems.keyMissing:
+    case problems.keyInvalid:
+    case problems.requestTooLarge:
+      return Reason.make("Rejected", details)
   }
   return undefined
 }

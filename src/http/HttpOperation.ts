@@ -19,6 +19,7 @@ import * as Operation from "../Operation.ts"
 import type { Classify, HttpTarget } from "./HttpTarget.ts"
 import { reflectEndpoint } from "./internal/encoder.ts"
 import { openHttp } from "./internal/transport.ts"
+import type { Understood } from "./ReceiverProblem.ts"
 
 export type { Classify } from "./HttpTarget.ts"
 
@@ -78,13 +79,16 @@ export type Success<T extends HttpApiEndpoint.ConstraintRequest> = unknown exten
   : T["~Success"]["Type"]
 
 /**
- * The errors that the contract declares, those of its middleware included.
+ * The errors that the contract declares, those of its middleware included. Not the problems of `HttpReceiver`: they are
+ * read by their type, and say whether it happened.
  *
  * @category type-level
  * @since 0.1.0
  */
-export type Declared<T extends HttpApiEndpoint.ConstraintRequest> =
-  T["~Error"]["Type"] | HttpApiMiddleware.Error<T["~Middleware"]> | HttpApiMiddleware.ClientError<T["~Middleware"]>
+export type Declared<T extends HttpApiEndpoint.ConstraintRequest> = Exclude<
+  T["~Error"]["Type"] | HttpApiMiddleware.Error<T["~Middleware"]> | HttpApiMiddleware.ClientError<T["~Middleware"]>,
+  Understood
+>
 
 /**
  * The services that an endpoint needs: a client, a target, and what its schemas and middleware ask for.
@@ -193,7 +197,7 @@ export type Options<
       /** How a repeat is made safe, where the method does not say it all. */
       readonly idempotency?: Idempotency.Idempotency<Input<T>, Success<T>, RI, M>
     }) &
-  Operation.Translation<Declared<T>, C> &
+  Operation.Translation<Declared<T>, C, Input<T>> &
   Operation.Decisions<Input<T>, A2, RX, NX, RepeatOf<T, M>, Pol, L> &
   Validated<T> & {
     /**
@@ -213,9 +217,10 @@ export type Options<
  * **Details**
  *
  * The input is what the endpoint declares, the success what it answers, and `translate` covers the errors it declares:
- * leaving one out does not compile, nor does a POST or PATCH without `idempotency`. The request is encoded once, before
- * the first attempt; client middleware and credentials are applied per attempt. The status is looked at before the
- * body. Redirects are not followed.
+ * leaving one out does not compile, nor does a POST or PATCH without `idempotency`. A case gets the error and the call's
+ * input, so that the application's error can name what it is about. The request is encoded once, before the first
+ * attempt; client middleware and credentials are applied per attempt. The status is looked at before the body. Redirects
+ * are not followed.
  *
  * An error that the contract declares with a 2xx (`httpApiStatus: 200`, as with Slack and GraphQL) is looked for before the
  * success of that status, and says that the call was refused. What else such an answer may mean is for `classify`, which
@@ -268,10 +273,10 @@ export const endpoint: {
 
 interface AnyOptions {
   readonly idempotency?: Idempotency.Any
-  readonly translate?: Readonly<Record<string, (error: never) => unknown>>
+  readonly translate?: Readonly<Record<string, (error: never, input: never) => unknown>>
   readonly policy?: P.Any
   readonly exhausted?: Exhaustion.Any
-  readonly orElse?: (failure: never) => unknown
+  readonly orElse?: (failure: never, input: never) => unknown
   readonly classify?: Classify
   readonly classifyErrors?: Classify
   readonly maxBodySize?: number

@@ -8,3 +8,5 @@
 export * as HttpIntegration from "./HttpIntegration.ts"
 /** Operations over any Effect `HttpApi`. */
 export * as HttpOperation from "./HttpOperation.ts"
+/** Routes that receive webhooks. */
+export * as WebhookReceiver from "./WebhookReceiver.ts"

@@ -38,8 +38,8 @@ export interface Definition {
   readonly strategy: Strategy
   readonly policy: P.Any | undefined
   readonly exhausted: { readonly decision: ExhaustionDecision } | undefined
-  readonly orElse: ((failure: CallFailure) => unknown) | undefined
-  readonly translate: Readonly<Record<string, (error: never) => unknown>> | undefined
+  readonly orElse: ((failure: CallFailure, input: never) => unknown) | undefined
+  readonly translate: Readonly<Record<string, (error: never, input: never) => unknown>> | undefined
   readonly about: About
   readonly problems: ReadonlyArray<string>
   readonly open: (site: OpenSite) => Effect.Effect<Transport, PolicyError, Scope.Scope>

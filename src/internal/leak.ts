@@ -63,4 +63,4 @@ export type OrElse<L> = L extends (...args: never) => infer X ? X : never
  * @since 0.1.0
  */
 // Were this `unknown`, a function that returns `unknown` would be identical to it, and nothing would be inferred for `L`.
-export type OrElseShape = (failure: CallFailure) => {} | null | undefined
+export type OrElseShape<In> = (failure: CallFailure, input: In) => {} | null | undefined

@@ -15,7 +15,7 @@ export interface Defaults {
   readonly policy?: P.Any
   readonly shared?: P.Any
   readonly exhausted?: { readonly decision: Decision }
-  readonly orElse?: (failure: CallFailure) => unknown
+  readonly orElse?: (failure: CallFailure, input: never) => unknown
   readonly classify?: Classify | undefined
   readonly classifyErrors?: Classify | undefined
 }
@@ -26,7 +26,7 @@ export interface Stack {
   readonly limits: Limits
   readonly lifetime: number
   readonly decision: Decision
-  readonly orElse: (failure: CallFailure) => unknown
+  readonly orElse: (failure: CallFailure, input: never) => unknown
   readonly problems: ReadonlyArray<string>
 }
 

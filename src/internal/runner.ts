@@ -150,8 +150,8 @@ export const compile = (
                   if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
                   const failure = failureOf(Exit.failCause(cause), call, fiber)!
                   setCallSite(failure, callSite)
-                  const translated = applyCase(definition.translate, failure.reason.error)
-                  return Effect.fail(translated !== undefined ? translated : orElse(failure))
+                  const translated = applyCase(definition.translate, failure.reason.error, call.input)
+                  return Effect.fail(translated !== undefined ? translated : orElse(failure, call.input as never))
                 }
               }
             )

@@ -77,7 +77,7 @@ const caseOf = ({ body, name }: Check): Case => ({
  *   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
  *     headers.authorization === undefined
  *       ? Effect.succeed(HttpServerResponse.empty({ status: 401 }))
- *       : Effect.provideService(handler, Tenant, headers.authorization)
+ *       : Effect.provideService(handler, Tenant, headers.authorization.slice("Bearer ".length))
  *   )
  * )
  * const Idempotent = HttpReceiver.middleware({

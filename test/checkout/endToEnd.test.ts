@@ -11,7 +11,7 @@ import { Checkout } from "../../examples/checkout/client.ts"
 import { checkout } from "../../examples/checkout/clients/breakwater.ts"
 import { isCheckoutError } from "../../examples/checkout/errors.ts"
 import { generateOrders } from "../../examples/checkout/generate-orders.ts"
-import { Cards, classifyCardErrors, Inventory, Mail } from "../../examples/checkout/integrations.ts"
+import { Cards, Inventory, Mail } from "../../examples/checkout/integrations.ts"
 import type { Order } from "../../examples/checkout/orders.ts"
 import * as Server from "../../examples/checkout/server.ts"
 import { CardsUpstream, InventoryUpstream, MailUpstream } from "./upstreams.ts"
@@ -23,7 +23,7 @@ const CheckoutTest = checkout.pipe(
   Layer.provideMerge(
     Layer.mergeAll(
       IntegrationTest.layer(Inventory, InventoryUpstream),
-      IntegrationTest.layer(Cards, CardsUpstream, { classifyErrors: classifyCardErrors }),
+      IntegrationTest.layer(Cards, CardsUpstream),
       IntegrationTest.layer(Mail, MailUpstream)
     )
   )

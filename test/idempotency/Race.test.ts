@@ -32,4 +32,26 @@ describe("processes that race for the records of one store", () => {
       120_000
     )
   }
+
+  it.live(
+    "find out a store that overwrites on claim and knows no epoch",
+    () =>
+      Effect.gen(function* () {
+        const report = yield* race({
+          store: "sqlite",
+          keys: 10,
+          racers: 8,
+          processes: 2,
+          histories: 10,
+          calls: 8,
+          seed: process.env.PROPERTY_SEED ?? "breakwater",
+          broken: true
+        })
+        const found = report.examples.join("\n")
+        assert.match(found, /first claims: k\d+ has \d+ winners/, found)
+        assert.match(found, /completions of those who were taken over/, found)
+        assert.match(found, /histories: h\d+ has no order that the contract allows/, found)
+      }),
+    120_000
+  )
 })

@@ -14,11 +14,13 @@ export interface SuiteOptions {
 
 export const storeSuite = (harness: StoreConformance.Harness, options: SuiteOptions = {}): void => {
   const { live = false, skip, timeout = 60_000 } = options
+  // `PROPERTY_SEED=7` tries other random histories; a failure says which seed and run it was.
+  const effort = { ...harness.effort, seed: process.env.PROPERTY_SEED ?? harness.effort?.seed }
   const test = live ? it.live : it.effect
   describe.skipIf(skip !== undefined)(
     `${harness.name} keeps the contract${skip === undefined ? "" : `: ${skip}`}`,
     () => {
-      for (const { name, run } of StoreConformance.cases) test(name, () => run(harness), timeout)
+      for (const { name, run } of StoreConformance.cases) test(name, () => run({ ...harness, effort }), timeout)
     }
   )
 }

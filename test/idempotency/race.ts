@@ -1,6 +1,7 @@
 /**
- * `npm run race -- --store redis --keys 10000 --racers 16`: a race between processes, at full size. Prints JSON, and ends
- * with 1 if anything happened that the contract forbids.
+ * A race between processes, at full size. Prints JSON, and ends with 1 if anything happened that the contract forbids.
+ *
+ * `REDIS_URL=… node -C @breakwater/source test/idempotency/race.ts -- --store redis --keys 10000 --racers 16`
  */
 import { Effect } from "effect"
 import { parseArgs } from "node:util"
@@ -8,7 +9,7 @@ import { race } from "./racing/arena.ts"
 import { type Kind, kinds, missing } from "./racing/stores.ts"
 
 const { values } = parseArgs({
-  // `npm run … -- --store redis` and `node race.ts -- --store redis` both.
+  // With and without the `--` of `npm run`.
   args: process.argv.slice(2).filter((arg) => arg !== "--"),
   options: {
     store: { type: "string", default: "redis" },

@@ -36,21 +36,25 @@ export const freshPrefix = (redis: Service) =>
 export const storeOver = (redis: Service, prefix: string) =>
   Effect.provideService(RedisIdempotencyStore.make({ prefix }), Redis.Redis, redis)
 
-/** The scripts as they are, but for the clock: they read the time from a key. */
-const withClock = (redis: Service, key: string): Service => {
+/** The scripts, rewritten. */
+const withScripts = (redis: Service, rewrite: (lua: string) => string): Service => {
   const known = new Map<unknown, unknown>()
   return {
     ...redis,
     eval: (script) => {
       const set = (known.get(script) ??
         Object.assign(Object.create(Object.getPrototypeOf(script)), script, {
-          lua: script.lua.replaceAll('redis.call("TIME")', `{ redis.call("GET", "${key}"), 0 }`)
+          lua: rewrite(script.lua)
         })) as typeof script
       known.set(script, set)
       return redis.eval(set)
     }
   }
 }
+
+/** The scripts as they are, but for the clock: they read the time from a key. */
+const withClock = (lua: string, key: string) =>
+  lua.replaceAll('redis.call("TIME")', `{ redis.call("GET", "${key}"), 0 }`)
 
 /** Two processes over one Redis, and its own time. */
 export const real = Effect.gen(function* () {
@@ -65,25 +69,27 @@ export const real = Effect.gen(function* () {
 
 /**
  * The same with a time that stands still until it is moved. It begins tomorrow, so that nothing expires by the server's
- * own time, and a record that is still there must be taken for what it is: forgotten.
+ * own time, and a record that is still there must be taken for what it is: forgotten. `mutate` puts a defect into scripts.
  */
-export const settable = Effect.gen(function* () {
-  const [one, two] = [yield* connect, yield* connect]
-  const prefix = yield* freshPrefix(one)
-  const clock = `${prefix}clock`
-  let millis = Date.now() + 86_400_000
-  const set = Effect.suspend(() => one.send("SET", clock, String(millis / 1000)))
-  yield* set
-  const opened: Opened = {
-    handles: [yield* storeOver(withClock(one, clock), prefix), yield* storeOver(withClock(two, clock), prefix)],
-    time: {
-      _tag: "Settable",
-      advance: (by) =>
-        Effect.suspend(() => {
-          millis += Duration.toMillis(by)
-          return Effect.asVoid(set)
-        })
+export const settable = (mutate: (lua: string) => string = (lua) => lua) =>
+  Effect.gen(function* () {
+    const [one, two] = [yield* connect, yield* connect]
+    const prefix = yield* freshPrefix(one)
+    const clock = `${prefix}clock`
+    let millis = Date.now() + 86_400_000
+    const set = Effect.suspend(() => one.send("SET", clock, String(millis / 1000)))
+    yield* set
+    const rewritten = (redis: Service) => withScripts(redis, (lua) => withClock(mutate(lua), clock))
+    const opened: Opened = {
+      handles: [yield* storeOver(rewritten(one), prefix), yield* storeOver(rewritten(two), prefix)],
+      time: {
+        _tag: "Settable",
+        advance: (by) =>
+          Effect.suspend(() => {
+            millis += Duration.toMillis(by)
+            return Effect.asVoid(set)
+          })
+      }
     }
-  }
-  return opened
-})
+    return opened
+  })

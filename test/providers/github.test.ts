@@ -6,19 +6,19 @@ import { DateTime, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Stream 
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import {
+  classifyErrors,
+  connection,
   GitHub,
   GitHubReads,
   GitHubUnavailable,
   issuesOf,
-  limits,
   marked,
-  NotAllowed,
-  wire
+  NotAllowed
 } from "../../examples/providers/github/integration.ts"
 import { nextOf, PageRepeated, pages } from "../../examples/providers/github/pages.ts"
 import { FakeGitHub, token } from "../../examples/providers/github/upstream.ts"
 
-const asked = { ...wire, auth: HttpIntegration.bearer(token) }
+const asked = { ...connection, auth: HttpIntegration.bearer(token) }
 
 /** Both integrations over one fake GitHub, with the real policies. */
 const provider = IntegrationTest.layer(GitHub, FakeGitHub, asked).pipe(
@@ -28,7 +28,7 @@ const test = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.provide(self, Layer.orDie(Layer.provideMerge(provider, Logger.layer([]))))
 
 const wrongToken = {
-  ...wire,
+  ...connection,
   auth: HttpIntegration.authWith("another token", (request) =>
     Effect.succeed(HttpClientRequest.setHeader(request, "authorization", "Bearer ghp_other"))
   )
@@ -295,14 +295,14 @@ describe("GitHub: its limits", () => {
 
   it("reads the reset against GitHub's own clock, and is never early where that is not told", () => {
     const retryAfter = (headers: Readonly<Record<string, string>>) =>
-      limits(403, { "x-ratelimit-remaining": "0", ...headers }, {})?.retryAfter
+      classifyErrors(403, { "x-ratelimit-remaining": "0", ...headers }, {})?.retryAfter
     const date = "Tue, 20 Aug 2013 14:50:41 GMT"
     assert.deepStrictEqual(retryAfter({ date, "x-ratelimit-reset": "1377013266" }), Duration.seconds(3_025))
     assert.deepStrictEqual(retryAfter({ date, "x-ratelimit-reset": "1377010000" }), Duration.zero)
     assert.deepStrictEqual(retryAfter({ "x-ratelimit-reset": "1377013266" }), Duration.hours(1))
     assert.deepStrictEqual(retryAfter({ date }), Duration.hours(1))
-    assert.isUndefined(limits(403, { "x-ratelimit-remaining": "7" }, { message: "Resource not accessible" }))
-    assert.isUndefined(limits(422, { "x-ratelimit-remaining": "0" }, {}))
+    assert.isUndefined(classifyErrors(403, { "x-ratelimit-remaining": "7" }, { message: "Resource not accessible" }))
+    assert.isUndefined(classifyErrors(422, { "x-ratelimit-remaining": "0" }, {}))
   })
 
   it.effect("writes go one after the other", () =>

@@ -90,9 +90,12 @@ describe("Slack: errors at 200", () => {
       const slack = yield* Slack
       const fake = yield* FakeSlack
       const recording = yield* IntegrationTest.Recording
-      assert.deepStrictEqual(yield* Effect.flip(slack.post(hello("hello", "C404"))), new NoSuchChannel())
+      assert.deepStrictEqual(
+        yield* Effect.flip(slack.post(hello("hello", "C404"))),
+        new NoSuchChannel({ channel: "C404" })
+      )
       expectOutcome(recording).of("post", { outcome: "Refused", errorType: "declared", attempts: ["Declared"] })
-      assert.deepStrictEqual(yield* Effect.flip(slack.post(hello("hello", "C3"))), new NotInChannel())
+      assert.deepStrictEqual(yield* Effect.flip(slack.post(hello("hello", "C3"))), new NotInChannel({ channel: "C3" }))
       yield* fake.inject([refuses("msg_too_long"), refuses("is_archived"), refuses("token_revoked")])
       assert.deepStrictEqual(yield* Effect.flip(slack.post(hello())), new MessageTooLong())
       assert.deepStrictEqual(yield* Effect.flip(slack.post(hello())), new SlackRefused({ code: "is_archived" }))

@@ -153,7 +153,7 @@ describe("Stripe: errors have types of the application's own", () => {
     Effect.gen(function* () {
       const payments = yield* Payments
       const error = yield* Effect.flip(payments.find({ params: { id: "pi_404" } }))
-      assert.strictEqual(error._tag, "NoSuchPayment")
+      assert.deepInclude(error, { _tag: "NoSuchPayment", id: "pi_404" })
     }).pipe(Effect.provide(stripe))
   )
 

@@ -37,6 +37,9 @@ const variantFiles = variantNames.map((name) => `${name}.ts`)
 /** How long a program may take, in milliseconds of virtual time. */
 const limit = 120_000
 
+/** More requests than any program makes in its time. */
+const manyRequests = 1_000
+
 /** How long after a crash the next process starts. */
 const restart = 10_000
 
@@ -46,10 +49,13 @@ export const scenariosOf = Effect.fnUntraced(function* (slice: Slice, name: Vari
   const scenarios: Array<Scenario> = []
   for (const [index, operation] of requests.entries()) {
     const at = `${operation}, request ${index + 1}`
-    for (const { fault, name: title, passes } of script) {
-      const strike = fault(slice.wire ?? {})
+    for (const { after, fault, name: title, passes } of script) {
+      const wire = slice.wire ?? {}
+      const strike = fault(wire)
       const before: ReadonlyArray<FaultInjection.Fault | undefined> = Array.from({ length: index }, () => undefined)
-      scenarios.push({ fault: title, at, ...(yield* runScenario(slice, name, { faults: [...before, strike] })) })
+      const rest = after === undefined ? [] : Array.from({ length: manyRequests }, () => after(wire))
+      const once = yield* runScenario(slice, name, { faults: [...before, strike, ...rest] })
+      scenarios.push({ fault: title, at, ...once })
       if (!passes) continue
       const twice = yield* runScenario(slice, name, { faults: [...before, strike, strike] })
       scenarios.push({ fault: `${title}, twice`, at, ...twice })

@@ -8,7 +8,11 @@ export interface Scripted {
   readonly fault: (wire: Wire) => FaultInjection.Fault
   /** Whether a program can get past it by asking again: then it also strikes twice in a row. */
   readonly passes: boolean
+  /** What strikes every request after it. Without it they are healthy. */
+  readonly after?: (wire: Wire) => FaultInjection.Fault
 }
+
+const throttled = ({ throttled }: Wire) => FaultInjection.status(429, { retryAfter: 2, body: throttled })
 
 /** The faults that a program meets while it lives. */
 export const script: ReadonlyArray<Scripted> = [
@@ -21,10 +25,13 @@ export const script: ReadonlyArray<Scripted> = [
     fault: ({ unavailable }) => FaultInjection.status(503, { body: unavailable, executes: true }),
     passes: true
   },
+  { name: "429 with Retry-After", fault: throttled, passes: true },
   {
-    name: "429 with Retry-After",
-    fault: ({ throttled }) => FaultInjection.status(429, { retryAfter: 2, body: throttled }),
-    passes: true
+    // The last attempt was refused, and the first one was not.
+    name: "dropped after send, then 429",
+    fault: () => FaultInjection.responseLost,
+    passes: false,
+    after: throttled
   },
   {
     name: "200 with an error",

@@ -925,7 +925,10 @@ describe("streams", () => {
           )
         )
         assert.deepStrictEqual(yield* sql`SELECT count(*) AS n, sum(done) AS done FROM t`, [{ n: 2000, done: 1000 }])
-        assert.deepStrictEqual(yield* Stream.runCollect(sql`SELECT n FROM t WHERE n < 0`.stream), [])
+        for (const some of [0, 1, 127, 128, 129, 256]) {
+          const few = yield* Stream.runCollect(sql`SELECT n FROM t WHERE n <= ${some} ORDER BY n`.stream)
+          assert.deepStrictEqual(few, all.slice(0, some))
+        }
       })
     )
 

@@ -35,7 +35,7 @@ const missing = {
  * GitHub answers 403 for two things: "never" and "not now". Only the second may be repeated, and not before its time:
  * who goes on may be banned. https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
  */
-export const limits: HttpIntegration.Classify = (status, headers, body) => {
+export const classifyErrors: HttpIntegration.Classify = (status, headers, body) => {
   if (status !== 403 && status !== 429) return undefined
   // breakwater reads this header by itself.
   if (headers["retry-after"] !== undefined) return Reason.throttled()
@@ -71,6 +71,7 @@ export class GitHubReads extends Integration.Service<GitHubReads>()(
     policy: Policy.standard({ attemptTimeout, totalDeadline: "40 seconds" }),
     shared: Policy.shared({ breaker: Policy.breaker() }),
     exhausted: Exhaustion.fail,
+    classifyErrors,
     orElse
   },
   {
@@ -132,12 +133,14 @@ export class GitHub extends Integration.Service<GitHub>()(
     // "Make requests serially instead of concurrently."
     shared: Policy.shared({ breaker: Policy.breaker(), bulkhead: { concurrency: 1, queue: 100 } }),
     exhausted: Exhaustion.fail,
+    classifyErrors,
     orElse
   },
   {
     openIssue: HttpOperation.endpoint(GitHubApi, "issues", "create", {
       // GitHub terminates what takes longer than 10 seconds, so nothing happens later than that; 5 more for a list that
-      // lags behind. The look goes through the reading integration, with policies and spans of its own.
+      // lags behind. The look goes through the reading integration, with policies and spans of its own. A job that may be
+      // started again after a crash adds `lookFirst: true`, for one more request per issue.
       idempotency: Idempotency.reconcilable(({ params, payload }) => findIssue(params, markerOf(payload.body)), {
         settle: "15 seconds"
       }),
@@ -152,19 +155,18 @@ export class GitHub extends Integration.Service<GitHub>()(
 
 // ---- layers
 
-/** What every request to GitHub needs, wherever it is sent. */
-export const wire = {
+/** How every deployment reaches GitHub, and every test. */
+export const connection = {
   auth: HttpIntegration.bearer(Config.Redacted("GITHUB_TOKEN")),
   headers: {
     accept: "application/vnd.github+json",
     "user-agent": "breakwater-example",
     "x-github-api-version": "2022-11-28"
   },
-  classifyErrors: limits,
   requestIdHeaders: ["x-github-request-id"]
 }
 
-const github = { ...wire, baseUrl: "https://api.github.com" }
+const github = { ...connection, baseUrl: "https://api.github.com" }
 
 export const GitHubLive = HttpIntegration.layer(GitHub, github).pipe(
   Layer.provideMerge(HttpIntegration.layer(GitHubReads, github)),

@@ -104,6 +104,7 @@ export class Shop extends Integration.Service<Shop>()(
     policy: Policy.standard(),
     shared: Policy.shared({ breaker: Policy.breaker() }),
     exhausted: Exhaustion.fail,
+    classify,
     orElse: ({ outcome, reason, retryAfter }) => new ShopUnavailable({ outcome, reason: reason.message, retryAfter })
   },
   {
@@ -139,8 +140,7 @@ export class Shop extends Integration.Service<Shop>()(
 
 /** How every deployment reaches Shopify, and every test. */
 export const connection = {
-  auth: HttpIntegration.apiKey("X-Shopify-Access-Token", Config.Redacted("SHOPIFY_ACCESS_TOKEN")),
-  classify
+  auth: HttpIntegration.apiKey("X-Shopify-Access-Token", Config.Redacted("SHOPIFY_ACCESS_TOKEN"))
 }
 
 export const ShopLive = HttpIntegration.layer(Shop, { ...connection, baseUrl: Config.URL("SHOPIFY_URL") })

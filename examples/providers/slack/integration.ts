@@ -4,14 +4,14 @@
 import { Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Schema } from "effect"
-import { type Refusal, SlackApi } from "./api.ts"
+import { type Message, type Refusal, SlackApi } from "./api.ts"
 
 // ---- the application's errors: nothing of Slack's is left in them
 
-export class NoSuchChannel extends Schema.TaggedError<NoSuchChannel>()("NoSuchChannel", {}) {}
+export class NoSuchChannel extends Schema.TaggedError<NoSuchChannel>()("NoSuchChannel", { channel: Schema.String }) {}
 
 /** Somebody must invite the bot first. */
-export class NotInChannel extends Schema.TaggedError<NotInChannel>()("NotInChannel", {}) {}
+export class NotInChannel extends Schema.TaggedError<NotInChannel>()("NotInChannel", { channel: Schema.String }) {}
 
 export class MessageTooLong extends Schema.TaggedError<MessageTooLong>()("MessageTooLong", {}) {}
 
@@ -40,12 +40,13 @@ const notAllowed: ReadonlySet<string> = new Set([
 const refused = ({ error }: Refusal) =>
   notAllowed.has(error) ? new BotNotAllowed({ code: error }) : new SlackRefused({ code: error })
 
-const notPosted = (refusal: Refusal) => {
+/** Slack does not say which channel: that stands in the call's input. */
+const notPosted = (refusal: Refusal, { payload: { channel } }: { readonly payload: typeof Message.Type }) => {
   switch (refusal.error) {
     case "channel_not_found":
-      return new NoSuchChannel()
+      return new NoSuchChannel({ channel })
     case "not_in_channel":
-      return new NotInChannel()
+      return new NotInChannel({ channel })
     case "msg_too_long":
       return new MessageTooLong()
   }
@@ -84,6 +85,7 @@ export class Slack extends Integration.Service<Slack>()(
     policy: Policy.standard(),
     shared: Policy.shared({ breaker: Policy.breaker() }),
     exhausted: Exhaustion.fail,
+    classify,
     orElse: ({ outcome, reason, retryAfter }) => new SlackUnavailable({ outcome, reason: reason.message, retryAfter })
   },
   {
@@ -99,7 +101,6 @@ export class Slack extends Integration.Service<Slack>()(
 /** How every deployment reaches Slack, and every test. */
 export const connection = {
   auth: HttpIntegration.bearer(Config.Redacted("SLACK_BOT_TOKEN")),
-  classify,
   requestIdHeaders: ["x-slack-req-id"]
 }
 

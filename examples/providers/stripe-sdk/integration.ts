@@ -18,14 +18,9 @@ import { CardDeclined, NoSuchPayment, PaymentRefused, PaymentsUnavailable } from
 import { abortable, StripeSdk, StripeSdkLive } from "./client.ts"
 
 const { StripeAPIError, StripeCardError, StripeConnectionError, StripeError } = Stripe.errors
-const { StripeIdempotencyError, StripeInvalidRequestError, StripeRateLimitError } = Stripe.errors
+const { StripeIdempotencyError, StripeInvalidRequestError } = Stripe.errors
 
 // ---- what an error of the SDK means
-
-/** Codes by which `fetch` says that no connection came about, so that nothing was sent. */
-const isUnreachable = Schema.is(
-  Schema.Struct({ cause: Schema.Struct({ code: Schema.Literals(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]) }) })
-)
 
 /** Seconds, if it is a number. */
 const retryAfter = (text: string | undefined) => {
@@ -39,6 +34,8 @@ const retryAfter = (text: string | undefined) => {
  */
 export const classify = (error: unknown): Reason.Verdict | undefined => {
   if (!(error instanceof StripeError)) return undefined
+  // What `fetch` failed with: its codes say whether anything can have been sent.
+  if (error instanceof StripeConnectionError) return Reason.fromConnection(error.detail)
   const { headers = {}, requestId, statusCode: status } = error
   const shouldRetry = headers["stripe-should-retry"]
   const details: Reason.Details = {
@@ -50,19 +47,15 @@ export const classify = (error: unknown): Reason.Verdict | undefined => {
     replayed: headers["idempotent-replayed"] === "true",
     transient: shouldRetry === undefined ? undefined : shouldRetry === "true"
   }
-  if (error instanceof StripeConnectionError) {
-    return isUnreachable(error.detail) ? Reason.unreachable(details) : Reason.unavailable(details)
-  }
   // A page that is no JSON, such as a gateway's: the SDK keeps no status of it. Under the same key another try is safe.
   if (error instanceof StripeAPIError && status === undefined) return Reason.unavailable(details)
   if (status === undefined) return undefined
   if (error instanceof StripeIdempotencyError) return Reason.keyConflict(details)
-  if (error instanceof StripeRateLimitError) return Reason.throttled(details)
-  if (status === 409) return Reason.inProgress({ ...details, retryAfter: Duration.seconds(1) })
-  if (status >= 500 || shouldRetry === "true") return Reason.unavailable(details)
+  if (status === 409) return Reason.inProgress(details)
+  if (shouldRetry === "true" && status !== 429) return Reason.unavailable(details)
   // A declined card and an invalid parameter are answers to this key: they settle what became of an earlier attempt,
   // whose answer was lost.
-  return Reason.rejected({ ...details, resolves: status === 400 || status === 402 })
+  return Reason.fromStatus(status, { ...details, resolves: status === 400 || status === 402 })
 }
 
 // ---- the integration
@@ -131,7 +124,7 @@ export class Payments extends Integration.Service<Payments>()(
       idempotency: Idempotency.readOnly("a GET"),
       call: (id, { signal }, stripe) => abortable(signal, () => stripe.paymentIntents.retrieve(id)),
       classify,
-      orElse: (failure) => (failure.reason.status === 404 ? new NoSuchPayment() : unavailable(failure))
+      orElse: (failure, id) => (failure.reason.status === 404 ? new NoSuchPayment({ id }) : unavailable(failure))
     })
   }
 ) {}

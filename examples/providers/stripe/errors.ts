@@ -13,7 +13,7 @@ export class PaymentRefused extends Schema.TaggedError<PaymentRefused>()("Paymen
   param: Schema.UndefinedOr(Schema.String)
 }) {}
 
-export class NoSuchPayment extends Schema.TaggedError<NoSuchPayment>()("NoSuchPayment", {}) {}
+export class NoSuchPayment extends Schema.TaggedError<NoSuchPayment>()("NoSuchPayment", { id: Schema.String }) {}
 
 /** Everything else. `outcome` says whether money moved; Stripe's support asks for `requestId`. */
 export class PaymentsUnavailable extends Schema.TaggedError<PaymentsUnavailable>()("PaymentsUnavailable", {

@@ -3,7 +3,7 @@
  */
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy, Reason } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
-import { Config, Duration, Schema } from "effect"
+import { Config, Schema } from "effect"
 import { type InvalidRequest, StripeApi, version } from "./api.ts"
 import { CardDeclined, NoSuchPayment, PaymentRefused, PaymentsUnavailable } from "./errors.ts"
 
@@ -20,8 +20,8 @@ const isKeyReused = Schema.is(Schema.Struct({ error: Schema.Struct({ type: Schem
  * (https://docs.stripe.com/error-low-level).
  */
 export const classifyErrors: HttpIntegration.Classify = (status, headers, body) => {
-  // "The request conflicts with another request (perhaps due to using the same idempotent key)". A charge takes a while.
-  if (status === 409) return Reason.inProgress({ retryAfter: Duration.seconds(1) })
+  // "The request conflicts with another request (perhaps due to using the same idempotent key)".
+  if (status === 409) return Reason.inProgress()
   if (isKeyReused(body)) return Reason.keyConflict()
   const shouldRetry = headers["stripe-should-retry"]
   if (shouldRetry === undefined) return undefined
@@ -41,6 +41,7 @@ export class Payments extends Integration.Service<Payments>()(
     policy: Policy.standard(),
     shared: Policy.shared({ breaker: Policy.breaker() }),
     exhausted: Exhaustion.fail,
+    classifyErrors,
     orElse: ({ outcome, reason }) => new PaymentsUnavailable({ outcome, requestId: reason.requestId })
   },
   {
@@ -57,7 +58,8 @@ export class Payments extends Integration.Service<Payments>()(
       }
     }),
     find: HttpOperation.endpoint(StripeApi, "paymentIntents", "retrieve", {
-      translate: { ResourceMissing: () => new NoSuchPayment() }
+      // What the error is about stands in the call's input.
+      translate: { ResourceMissing: (_error, { params }) => new NoSuchPayment({ id: params.id }) }
     }),
     refund: HttpOperation.endpoint(StripeApi, "refunds", "create", {
       idempotency: Idempotency.keyed(
@@ -72,8 +74,7 @@ export class Payments extends Integration.Service<Payments>()(
 /** How every deployment reaches Stripe, and every test. */
 export const connection = {
   auth: HttpIntegration.bearer(Config.Redacted("STRIPE_KEY")),
-  headers: { "Stripe-Version": version },
-  classifyErrors
+  headers: { "Stripe-Version": version }
 }
 
 export const PaymentsLive = HttpIntegration.layer(Payments, { ...connection, baseUrl: "https://api.stripe.com" })

@@ -1,5 +1,5 @@
 /** Defects of real stores, each found in a wrapper of one method or two, so that every case of the kit has something to find. */
-import { IdempotencyStore, IdempotencyStoreMemory } from "breakwater"
+import { type IdempotencyStore, IdempotencyStoreMemory } from "breakwater"
 import { Clock, Duration, Effect, Option } from "effect"
 import { type Mutant, mutant, type Store } from "./mutant.ts"
 

@@ -9,6 +9,8 @@ export interface Mutant {
   readonly name: string
   /** How the names of those cases begin. */
   readonly foundBy: ReadonlyArray<string>
+  /** Puts the defect into any store, where it is one of a method. */
+  readonly change?: (store: Store) => Partial<Store>
   readonly handles: Effect.Effect<readonly [Store, Store]>
 }
 
@@ -20,6 +22,7 @@ export const mutant = (
 ): Mutant => ({
   name,
   foundBy,
+  change,
   handles: Effect.map(IdempotencyStoreMemory.make, (store) => {
     const broken = { ...store, ...change(store) }
     return [broken, broken]

@@ -1,4 +1,4 @@
-import { type IdempotencyStore } from "breakwater"
+import type { IdempotencyStore } from "breakwater"
 import { Effect, Option } from "effect"
 import { mutant, type Store } from "./mutant.ts"
 

@@ -24,6 +24,8 @@ export interface Options {
   readonly histories: number
   readonly calls: number
   readonly seed: string
+  /** Whether the store has two defects, to see that the race finds them. */
+  readonly broken?: boolean
 }
 
 export interface Report {
@@ -42,7 +44,7 @@ export interface Report {
     readonly undecided: number
   }
   readonly violations: number
-  /** The first of them. */
+  /** The first two of every kind. */
   readonly examples: ReadonlyArray<string>
 }
 
@@ -100,9 +102,10 @@ export const race = (options: Options): Effect.Effect<Report, unknown> =>
       let violations = 0
       const violation = (what: string) => {
         violations++
-        if (examples.length < 5) examples.push(what)
+        const kind = what.slice(0, what.indexOf(":"))
+        if (examples.filter((example) => example.startsWith(kind)).length < 2) examples.push(what)
       }
-      const setup = { kind: store, place, keys, racers: Math.ceil(racers / processes) }
+      const setup = { kind: store, place, keys, racers: Math.ceil(racers / processes), broken: options.broken ?? false }
       const all = yield* Effect.forEach(
         Array.from({ length: processes }, (_, process) => process),
         (process) => start({ ...setup, process }),

@@ -1,11 +1,13 @@
 /**
  * One process of a race: does what its parent asks for, over connections of its own. Started by arena.ts.
  */
-import { IdempotencyStore } from "breakwater"
+import type { IdempotencyStore } from "breakwater"
 import { Duration, Effect, Exit, Option, Random, Schedule } from "effect"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { draw, perform, timeless } from "../../../src/testing/internal/conformance/histories.ts"
 import type { Answer, Op } from "../../../src/testing/internal/conformance/model.ts"
+import { noEpoch } from "../mutants/noEpoch.ts"
+import { overwriteOnClaim } from "../mutants/overwriteOnClaim.ts"
 import { type Kind, openStore } from "./stores.ts"
 
 export interface Setup {
@@ -15,6 +17,8 @@ export interface Setup {
   readonly keys: number
   /** How many racers of every key run in this process. */
   readonly racers: number
+  /** Whether its store overwrites on claim and knows no epoch, to see that the race finds it. */
+  readonly broken: boolean
 }
 
 export type Task =
@@ -184,8 +188,12 @@ export const revive = (answer: Answer): Answer => {
 if (process.argv[1] === import.meta.filename && process.send !== undefined) {
   const setup = JSON.parse(process.argv[2]!) as Setup
   const program = Effect.gen(function* () {
-    const perform = run(setup, yield* openStore(setup.kind, setup.place))
+    const store = yield* openStore(setup.kind, setup.place)
+    const broken = { ...store, ...overwriteOnClaim.change?.(store), ...noEpoch.change?.(store) }
+    const perform = run(setup, setup.broken ? broken : store)
     yield* Effect.callback<void>((resume) => {
+      // A parent that is gone wants nothing more.
+      process.on("disconnect", () => process.exit(1))
       process.on("message", (task: Task | "end") => {
         if (task === "end") return resume(Effect.void)
         Effect.runPromise(perform(task)).then(

@@ -1,6 +1,6 @@
 /** The slice in breakwater. */
 import { type CallFailure, Exhaustion, Idempotency, Integration, Operation, Policy, Reason } from "breakwater"
-import { Array, Context, Duration, Effect, Layer, Option, Predicate, Schema } from "effect"
+import { Array, Context, Duration, Effect, Layer, Predicate, Schema } from "effect"
 import * as Octokit from "../Octokit.ts"
 import type { Variant } from "../Slice.ts"
 import { GithubUnavailable, intent, isOf, Issue, issueOf, recent, Thread, token } from "./shared.ts"
@@ -12,23 +12,14 @@ class Rest extends Context.Service<Rest, Octokit.Rest>()("app/Rest") {
   )
 }
 
-const use = (
-  f: (rest: Octokit.Rest, request: { readonly signal: AbortSignal }) => Promise<Octokit.OctokitResponse<unknown>>
-) =>
-  Effect.flatMap(Rest, (rest) =>
-    Effect.tryPromise({ try: (signal) => f(rest, { signal }), catch: (error) => error as Octokit.RequestError })
-  ).pipe(
-    Effect.map(({ data }) => data),
-    Effect.filterOrFail(
-      (data) => !Predicate.hasProperty(data, "message"),
-      () => new Octokit.RequestError("an error with status 200", 500)
-    )
-  )
-
-const classify = (error: Octokit.RequestError) => {
-  if (!(error instanceof Octokit.RequestError) || error.status >= 500) return Reason.unavailable()
-  if (error.status !== 429) return Reason.rejected({ status: error.status })
-  return Reason.throttled({ retryAfter: Duration.seconds(Number(error.response?.headers["retry-after"] ?? 60)) })
+const octokit = {
+  client: Rest,
+  classify: (error: unknown) => {
+    if (!(error instanceof Octokit.RequestError) || error.response === undefined) return Reason.fromConnection(error)
+    const seconds = error.response.headers["retry-after"] ?? (error.status === 429 ? 60 : 0)
+    return Reason.fromStatus(error.status, { retryAfter: Duration.seconds(Number(seconds)) })
+  },
+  classifyAnswer: (data: unknown) => (Predicate.hasProperty(data, "message") ? Reason.unavailable() : undefined)
 }
 
 const defaults = {
@@ -38,10 +29,11 @@ const defaults = {
 }
 
 class Issues extends Integration.Service<Issues>()("app/Issues", defaults, {
-  listIssues: Operation.query("listIssues", {
+  listIssues: Operation.fromPromise("listIssues", {
+    ...octokit,
+    idempotency: Idempotency.readOnly("a GET"),
     success: Schema.Array(Issue),
-    send: () => use(({ issues }, request) => issues.listForRepo({ ...recent, request })),
-    classify
+    call: async (_, { signal }, { issues }) => (await issues.listForRepo({ ...recent, request: { signal } })).data
   })
 }) {}
 
@@ -49,19 +41,18 @@ const findIssue = (thread: Thread) =>
   Effect.flatMap(Issues, ({ listIssues }) => Effect.map(listIssues(), Array.findFirst(isOf(thread))))
 
 class Github extends Integration.Service<Github>()("app/Github", defaults, {
-  createIssue: Operation.mutation("createIssue", {
-    idempotency: Idempotency.reconcilable(findIssue, { settle: "1 second" }),
+  createIssue: Operation.fromPromise("createIssue", {
+    ...octokit,
+    idempotency: Idempotency.reconcilable(findIssue, { settle: "1 second", lookFirst: true }),
     input: Thread,
     success: Issue,
-    send: (thread) => use(({ issues }, request) => issues.create({ ...issueOf(thread), request })),
-    classify
+    call: async (thread, { signal }, { issues }) =>
+      (await issues.create({ ...issueOf(thread), request: { signal } })).data
   })
 }) {}
 
-const layer = Integration.layer(Github).pipe(Layer.provideMerge(Integration.layer(Issues)), Layer.provide(Rest.layer))
+const layer = Integration.layer(Github).pipe(Layer.provide(Integration.layer(Issues)), Layer.provide(Rest.layer))
 
-export const breakwater: Variant = Effect.gen(function* () {
-  const { createIssue } = yield* Github
-  const existing = yield* findIssue(intent)
-  return Option.isSome(existing) ? existing.value : yield* createIssue(intent)
-}).pipe(Effect.provide(layer))
+export const breakwater: Variant = Effect.flatMap(Github, ({ createIssue }) => createIssue(intent)).pipe(
+  Effect.provide(layer)
+)

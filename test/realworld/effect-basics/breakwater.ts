@@ -1,7 +1,7 @@
 /** The slice in breakwater. */
 import { type CallFailure, Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
-import { Array, Effect, Layer, Option, Predicate, Schema } from "effect"
+import { Array, Effect, Layer, Predicate, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import type { Variant } from "../Slice.ts"
 import { baseUrl, intent, isSame, NewTodo, Todo, TodosUnavailable } from "./shared.ts"
@@ -23,6 +23,8 @@ class Api extends HttpApi.make("json-placeholder").add(
 const defaults = {
   policy: Policy.standard(),
   exhausted: Exhaustion.fail,
+  classify: (_status: number, _headers: unknown, body: unknown) =>
+    Predicate.hasProperty(body, "error") ? Reason.unavailable() : undefined,
   orElse: ({ operation, outcome }: CallFailure.CallFailure) => new TodosUnavailable({ operation, outcome })
 }
 
@@ -36,23 +38,19 @@ class NewTodos extends Integration.Service<NewTodos>()("app/NewTodos", defaults,
     idempotency: Idempotency.reconcilable(
       ({ payload }) =>
         Effect.flatMap(Todos, ({ allTodos }) => Effect.map(allTodos(), Array.findFirst(isSame(payload)))),
-      { settle: "1 second" }
+      { settle: "1 second", lookFirst: true }
     )
   })
 }) {}
 
-const http = {
-  baseUrl,
-  classify: (_status: number, _headers: unknown, body: unknown) =>
-    Predicate.hasProperty(body, "error") ? Reason.unavailable() : undefined
-}
-const layer = HttpIntegration.layer(NewTodos, http).pipe(Layer.provideMerge(HttpIntegration.layer(Todos, http)))
+const layer = HttpIntegration.layer(NewTodos, { baseUrl }).pipe(
+  Layer.provideMerge(HttpIntegration.layer(Todos, { baseUrl }))
+)
 
 export const breakwater: Variant = Effect.gen(function* () {
-  const { allTodos, getTodo } = yield* Todos
+  const { getTodo } = yield* Todos
   const { createTodo } = yield* NewTodos
   const format = { format: "json" } as const
-  const existing = Array.findFirst(yield* allTodos(), isSame(intent))
-  const todo = Option.isSome(existing) ? existing.value : yield* createTodo({ query: format, payload: intent })
-  return yield* getTodo({ params: { id: todo.id }, query: format })
+  const { id } = yield* createTodo({ query: format, payload: intent })
+  return yield* getTodo({ params: { id }, query: format })
 }).pipe(Effect.provide(layer))

@@ -24,15 +24,13 @@ class Sdk extends Context.Service<Sdk, StripeSdk.Stripe>()("app/Sdk") {
   static readonly layer = Layer.effect(Sdk, StripeSdk.make(secretKey, { maxNetworkRetries: 0 }))
 }
 
-const use = (send: (stripe: StripeSdk.Stripe) => Promise<unknown>) =>
-  Effect.flatMap(Sdk, (stripe) =>
-    Effect.tryPromise({ try: () => send(stripe), catch: (error) => error as StripeSdk.StripeError })
-  )
-
-const classify = ({ headers, statusCode: status = 0 }: StripeSdk.StripeError) => {
-  if (status < 400 || status >= 500) return Reason.unavailable()
-  if (status !== 429) return Reason.rejected({ status })
-  return Reason.throttled({ retryAfter: Duration.seconds(Number(headers["retry-after"] ?? 1)) })
+const sdk = {
+  client: Sdk,
+  classify: (error: unknown) => {
+    if (!(error instanceof StripeSdk.StripeError) || error.statusCode === undefined) return Reason.disconnected()
+    const retryAfter = Duration.seconds(Number(error.headers["retry-after"] ?? 0))
+    return Reason.fromStatus(error.statusCode, { retryAfter }) ?? Reason.unavailable()
+  }
 }
 
 class Stripe extends Integration.Service<Stripe>()(
@@ -43,30 +41,30 @@ class Stripe extends Integration.Service<Stripe>()(
     orElse: ({ operation, outcome }) => new StripeUnavailable({ operation, outcome })
   },
   {
-    listPrices: Operation.query("listPrices", {
+    listPrices: Operation.fromPromise("listPrices", {
+      ...sdk,
+      idempotency: Idempotency.readOnly("a GET"),
       success: Prices,
-      send: () => use(({ prices }) => prices.list(lookupKeys)),
-      classify
+      call: (_input, _call, { prices }) => prices.list(lookupKeys)
     }),
-    createCustomer: Operation.mutation("createCustomer", {
+    createCustomer: Operation.fromPromise("createCustomer", {
+      ...sdk,
       input: User,
       idempotency: Idempotency.keyed(({ userId }: User) => IdempotencyKey.derive("customer", String(userId)), {
         lifetime: "24 hours"
       }),
       success: Customer,
-      send: (user, { key: idempotencyKey }) =>
-        use(({ customers }) => customers.create(customerParams(user), { idempotencyKey })),
-      classify
+      call: (user, { key: idempotencyKey }, { customers }) => customers.create(customerParams(user), { idempotencyKey })
     }),
-    createSession: Operation.mutation("createSession", {
+    createSession: Operation.fromPromise("createSession", {
+      ...sdk,
       input: Checkout,
       idempotency: Idempotency.keyed(({ checkoutId }: Checkout) => IdempotencyKey.derive("checkout", checkoutId), {
         lifetime: "24 hours"
       }),
       success: Session,
-      send: (input, { key: idempotencyKey }) =>
-        use(({ checkout }) => checkout.sessions.create(sessionParams(input), { idempotencyKey })),
-      classify
+      call: (input, { key: idempotencyKey }, { checkout }) =>
+        checkout.sessions.create(sessionParams(input), { idempotencyKey })
     })
   }
 ) {}

@@ -1,5 +1,5 @@
 /** The slice in breakwater. */
-import { Exhaustion, Integration, Operation, Policy, Reason } from "breakwater"
+import { Exhaustion, Idempotency, Integration, Operation, Policy, Reason } from "breakwater"
 import { Context, Duration, Effect, Layer, Schema } from "effect"
 import * as Octokit from "../Octokit.ts"
 import type { Variant } from "../Slice.ts"
@@ -11,17 +11,15 @@ class Client extends Context.Service<Client, Octokit.Octokit>()("app/Client") {
 
 const Pull = Schema.Struct({ owner: Schema.String, repo: Schema.String, pull_number: Schema.Int })
 
-const use = (
-  f: (rest: Octokit.Rest, request: { readonly signal: AbortSignal }) => Promise<Octokit.OctokitResponse<unknown>>
-) =>
-  Effect.flatMap(Client, ({ rest }) =>
-    Effect.tryPromise({ try: (signal) => f(rest, { signal }), catch: (error) => error as Octokit.RequestError })
-  ).pipe(Effect.map(({ data }) => data))
-
-const classify = (error: Octokit.RequestError) => {
-  if (!(error instanceof Octokit.RequestError) || error.status >= 500) return Reason.unavailable()
-  if (error.status !== 429) return Reason.rejected({ status: error.status })
-  return Reason.throttled({ retryAfter: Duration.seconds(Number(error.response?.headers["retry-after"] ?? 60)) })
+const reading = {
+  client: Client,
+  idempotency: Idempotency.readOnly("a GET"),
+  input: Pull,
+  classify: (error: unknown) => {
+    if (!(error instanceof Octokit.RequestError) || error.response === undefined) return Reason.fromConnection(error)
+    const seconds = error.response.headers["retry-after"] ?? (error.status === 429 ? 60 : 0)
+    return Reason.fromStatus(error.status, { retryAfter: Duration.seconds(Number(seconds)) })
+  }
 }
 
 class Github extends Integration.Service<Github>()(
@@ -32,17 +30,16 @@ class Github extends Integration.Service<Github>()(
     orElse: ({ operation }) => new GithubUnavailable({ operation })
   },
   {
-    getPull: Operation.query("getPull", {
-      input: Pull,
+    getPull: Operation.fromPromise("getPull", {
+      ...reading,
       success: PullRequest,
-      send: (pull) => use(({ pulls }, request) => pulls.get({ ...pull, request })),
-      classify
+      call: async (pull, { signal }, { rest }) => (await rest.pulls.get({ ...pull, request: { signal } })).data
     }),
-    listFiles: Operation.query("listFiles", {
-      input: Pull,
+    listFiles: Operation.fromPromise("listFiles", {
+      ...reading,
       success: Files,
-      send: (pull) => use(({ pulls }, request) => pulls.listFiles({ ...pull, per_page: 100, request })),
-      classify
+      call: async (pull, { signal }, { rest }) =>
+        (await rest.pulls.listFiles({ ...pull, per_page: 100, request: { signal } })).data
     })
   }
 ) {}

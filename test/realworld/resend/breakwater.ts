@@ -1,10 +1,26 @@
 /** The slice in breakwater. */
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Reason } from "breakwater"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Layer, Schema } from "effect"
 import type { CreateEmailResponse } from "./sdk.ts"
 import { email, Email, EmailConfig, EmailError, isRefusal, Sent } from "./shared.ts"
 
-const refusalOf = ({ data, error }: CreateEmailResponse) => error ?? (isRefusal(data) ? data : undefined)
+/** The SDK resolves whatever the answer was, and an error may stand in a success. */
+const classifyAnswer = (answer: unknown) => {
+  const { data, error, headers } = answer as CreateEmailResponse
+  const refusal = error ?? (isRefusal(data) ? data : undefined)
+  switch (refusal?.name) {
+    case undefined:
+      return error === null ? undefined : Reason.unavailable()
+    case "concurrent_idempotent_requests":
+      return Reason.inProgress()
+    case "invalid_idempotent_request":
+      return Reason.keyConflict()
+  }
+  const retryAfter = Duration.seconds(Number(headers?.["retry-after"] ?? 0))
+  return isRefusal(refusal)
+    ? Reason.fromStatus(refusal.statusCode, { message: refusal.message, retryAfter })
+    : Reason.unavailable()
+}
 
 class Emails extends Integration.Service<Emails>()(
   "nimblers/Emails",
@@ -14,32 +30,17 @@ class Emails extends Integration.Service<Emails>()(
     orElse: ({ outcome, reason }) => new EmailError({ outcome, message: reason.message })
   },
   {
-    send: Operation.mutation("send", {
+    send: Operation.fromPromise("send", {
+      client: EmailConfig,
       input: Email,
-      success: Sent,
+      success: Schema.Struct({ data: Sent }),
       idempotency: Idempotency.keyed(
         ({ invitation }: typeof Email.Type) => IdempotencyKey.derive("invite", invitation),
         { lifetime: "24 hours" }
       ),
-      send: ({ body, from, subject, to }, { key }) =>
-        Effect.gen(function* () {
-          const resend = yield* EmailConfig
-          const message = { from, to, subject, html: body }
-          const response = yield* Effect.promise(() => resend.emails.send(message, { idempotencyKey: key! }))
-          return refusalOf(response) === undefined ? response.data : yield* Effect.fail(response)
-        }),
-      classify: (response) => {
-        const error = refusalOf(response)
-        switch (error?.name) {
-          case "rate_limit_exceeded":
-            return Reason.throttled({ retryAfter: Duration.seconds(Number(response.headers?.["retry-after"] ?? 1)) })
-          case "concurrent_idempotent_requests":
-            return Reason.inProgress()
-          case "invalid_idempotent_request":
-            return Reason.keyConflict()
-        }
-        return isRefusal(error) ? Reason.rejected({ message: error.message }) : Reason.unavailable()
-      }
+      call: ({ body, from, subject, to }, { key }, { emails }) =>
+        emails.send({ from, to, subject, html: body }, { idempotencyKey: key! }),
+      classifyAnswer
     })
   }
 ) {}
@@ -48,5 +49,5 @@ const EmailsLive = Integration.layer(Emails).pipe(Layer.provide(EmailConfig.laye
 
 export const breakwater = Effect.gen(function* () {
   const emails = yield* Emails
-  return yield* emails.send(email)
+  return (yield* emails.send(email)).data
 }).pipe(Effect.provide(EmailsLive))

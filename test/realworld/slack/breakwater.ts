@@ -21,6 +21,13 @@ class Slack extends Integration.Service<Slack>()(
   {
     policy: Policy.standard(),
     exhausted: Exhaustion.fail,
+    classify: (_status, _headers, body) => {
+      if (!isRefusal(body)) return undefined
+      if (limits.has(body.error)) return Reason.throttled({ message: body.error })
+      return inDoubt.has(body.error)
+        ? Reason.unavailable({ message: body.error })
+        : Reason.rejected({ message: body.error })
+    },
     orElse: ({ operation, outcome, reason }) => new SlackError({ step: operation, outcome, message: reason.message })
   },
   {
@@ -33,14 +40,7 @@ class Slack extends Integration.Service<Slack>()(
 
 const SlackLive = HttpIntegration.layer(Slack, {
   baseUrl,
-  auth: HttpIntegration.bearer(token),
-  classify: (_status, _headers, body) => {
-    if (!isRefusal(body)) return undefined
-    if (limits.has(body.error)) return Reason.throttled({ message: body.error })
-    return inDoubt.has(body.error)
-      ? Reason.unavailable({ message: body.error })
-      : Reason.rejected({ message: body.error })
-  }
+  auth: HttpIntegration.bearer(token)
 })
 
 export const breakwater = Effect.gen(function* () {

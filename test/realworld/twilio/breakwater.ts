@@ -19,6 +19,8 @@ import {
 const defaults = {
   policy: Policy.standard(),
   exhausted: Exhaustion.fail,
+  classify: (status: number, _headers: unknown, body: unknown) =>
+    status < 300 && isRefusal(body) ? Reason.rejected({ message: body.message }) : undefined,
   orElse: ({ operation, outcome, reason }: CallFailure.CallFailure) =>
     new MessageError({ step: operation, outcome, message: reason.message })
 }
@@ -34,23 +36,17 @@ const find = Effect.fnUntraced(function* (message: typeof NewMessage.Type) {
 
 class Twilio extends Integration.Service<Twilio>()("nimblers/Twilio", defaults, {
   send: HttpOperation.endpoint(TwilioApi, "messages", "create", {
-    idempotency: Idempotency.reconcilable(({ payload }) => find(payload), { settle })
+    idempotency: Idempotency.reconcilable(({ payload }) => find(payload), { settle, lookFirst: true })
   })
 }) {}
 
-const options: HttpIntegration.Options<{}> = {
-  baseUrl,
-  auth: HttpIntegration.basic(accountSid, authToken),
-  classify: (status, _headers, body) =>
-    status < 300 && isRefusal(body) ? Reason.rejected({ message: body.message }) : undefined
-}
+const connection = { baseUrl, auth: HttpIntegration.basic(accountSid, authToken) }
 
-const TwilioLive = HttpIntegration.layer(Twilio, options).pipe(
-  Layer.provideMerge(HttpIntegration.layer(SentMessages, options))
+const TwilioLive = HttpIntegration.layer(Twilio, connection).pipe(
+  Layer.provide(HttpIntegration.layer(SentMessages, connection))
 )
 
 export const breakwater = Effect.gen(function* () {
   const twilio = yield* Twilio
-  const known = yield* find(notice)
-  return Option.isSome(known) ? known.value : yield* twilio.send({ payload: notice })
+  return yield* twilio.send({ payload: notice })
 }).pipe(Effect.provide(TwilioLive))

@@ -21,6 +21,8 @@ class Zenodo extends Integration.Service<Zenodo>()(
   {
     policy: Policy.standard(),
     exhausted: Exhaustion.fail,
+    classify: (status, _headers, body) =>
+      status < 300 && isRefusal(body) ? Reason.rejected({ message: body.message }) : undefined,
     orElse: ({ operation, outcome, reason }) => new ZenodoError({ step: operation, outcome, message: reason.message })
   },
   {
@@ -32,9 +34,7 @@ class Zenodo extends Integration.Service<Zenodo>()(
 
 const ZenodoLive = HttpIntegration.layer(Zenodo, {
   baseUrl,
-  auth: HttpIntegration.bearer(token),
-  classify: (status, _headers, body) =>
-    status < 300 && isRefusal(body) ? Reason.rejected({ message: body.message }) : undefined
+  auth: HttpIntegration.bearer(token)
 })
 
 export const breakwater = Effect.gen(function* () {

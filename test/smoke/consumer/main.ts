@@ -18,3 +18,22 @@ const closed = await import(["breakwater", "internal", "x"].join("/")).then(
   (error: { readonly code?: string }) => error.code
 )
 if (closed !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(`breakwater/internal/x must be closed, but: ${closed}`)
+
+// Node 22 and 24 differ in how an iterator of SQLite ends: a stream over a file ends on both.
+const { SqliteClient } = await import("breakwater/sql/node")
+const { Effect, Stream } = await import("effect")
+const { SqlClient } = await import("effect/sql")
+const { mkdtempSync, rmSync } = await import("node:fs")
+const { tmpdir } = await import("node:os")
+const { join } = await import("node:path")
+
+const folder = mkdtempSync(join(tmpdir(), "breakwater-smoke-"))
+const streamed = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE numbers (n INTEGER)`
+  for (let n = 0; n < 3; n++) yield* sql`INSERT INTO numbers VALUES (${n})`
+  return yield* Stream.runCollect(sql<{ readonly n: number }>`SELECT n FROM numbers ORDER BY n`.stream)
+}).pipe(Effect.provide(SqliteClient.layer({ filename: join(folder, "smoke.db") })))
+const rows = await Effect.runPromise(streamed)
+rmSync(folder, { recursive: true })
+if (rows.map(({ n }) => n).join() !== "0,1,2") throw new Error(`a stream over SQLite gave ${JSON.stringify(rows)}`)

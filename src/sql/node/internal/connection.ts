@@ -7,12 +7,9 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlConnection from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
-import { bind, type Database, isBlank, iterate, type Mode, plain, type Row, run } from "./database.ts"
+import { bind, type Database, isBlank, iterate, type Mode, type Row, run } from "./database.ts"
 import type { Patience, Sleeping } from "./patience.ts"
 import { isForWriter, type Operation, sqlError } from "./sqliteError.ts"
-
-/** How many rows of a stream are read before others may run. */
-const chunkSize = 128
 
 export interface Connection extends SqlConnection.Connection {
   /** `execute` without rows, whose waits may be interruptible where the rest is not. */
@@ -116,19 +113,17 @@ export const make = (database: Database, patience: Patience): Connection => {
           // Not from the cache: whoever runs the same text meanwhile would reset it.
           const statement = database.prepare(sql, false)
           at("execute")
-          const iterator = iterate(statement, bind(params), bigints)
-          return { iterator, first: take(iterator) }
+          const rows = iterate(statement, bind(params), bigints)
+          return { first: rows.take(), rows }
         })
       )
-      // Ending an iterator throws when the database was closed before it.
-      const end = (iterator: Iterator<unknown>) => Effect.ignore(Effect.try(() => iterator.return?.()))
       return Effect.map(
-        Effect.acquireRelease(opened, ({ iterator }) => end(iterator)),
-        ({ first, iterator }) => {
+        Effect.acquireRelease(opened, ({ rows }) => Effect.ignore(Effect.try(rows.end))),
+        ({ first, rows }) => {
           let next: ReadonlyArray<Row> | undefined = first
           const more = attempt(sql, (at) => {
             at("execute")
-            return take(iterator)
+            return rows.take()
           })
           const pull = Effect.suspend(() => {
             const read = next === undefined ? more : Effect.succeed(next)
@@ -191,16 +186,6 @@ export const taking = (
     )
   }
 })
-
-const take = (iterator: Iterator<unknown>): ReadonlyArray<Row> => {
-  const rows: Array<Row> = []
-  while (rows.length < chunkSize) {
-    const next = iterator.next()
-    if (next.done === true) break
-    rows.push(plain(next.value))
-  }
-  return rows
-}
 
 const transformed = (rows: Arr.NonEmptyReadonlyArray<Row>, transformRows: Transform): typeof rows =>
   transformRows === undefined ? rows : (transformRows(rows) as typeof rows)

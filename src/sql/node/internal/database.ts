@@ -30,6 +30,7 @@ export const open = (
   })
   const cache = new Map<string, StatementSync>()
   const prepareFirst = (script: string) => {
+    if (isBlank(script)) throw new SyntaxError("the text holds no statement")
     const statement = database.prepare(script)
     return { statement, rest: script.slice(statement.sourceSQL.length) }
   }
@@ -79,18 +80,38 @@ export const run = (
   return mode === "values" ? rows : rows.map(plain)
 }
 
+/** The rows of a statement that is under way. */
+export interface Rows {
+  /** The next ones, up to 128; none at the end. */
+  readonly take: () => ReadonlyArray<Row>
+  /** Lets go of the statement. Throws when the database was closed before. */
+  readonly end: () => void
+}
+
+const chunkSize = 128
+
 /** Begins to read the rows of a statement that nobody else runs. */
-export const iterate = (
-  statement: StatementSync,
-  values: ReadonlyArray<SQLInputValue>,
-  bigints: boolean
-): Iterator<unknown> => {
+export const iterate = (statement: StatementSync, values: ReadonlyArray<SQLInputValue>, bigints: boolean): Rows => {
   statement.setReadBigInts(bigints)
-  return statement.iterate(...values)
+  const iterator = statement.iterate(...values)
+  let ended = false
+  return {
+    take: () => {
+      const rows: Array<Row> = []
+      // Node 22 starts the statement again when it is asked for more after its end.
+      while (!ended && rows.length < chunkSize) {
+        const next = iterator.next()
+        if (next.done === true) ended = true
+        else rows.push(plain(next.value))
+      }
+      return rows
+    },
+    end: () => void iterator.return?.()
+  }
 }
 
 /** Node's rows have no prototype, which breaks `deepStrictEqual`, `hasOwnProperty` and `Statement.defaultTransforms`. */
-export const plain = (row: unknown): Row => ({ ...(row as Row) })
+const plain = (row: unknown): Row => ({ ...(row as Row) })
 
 /** Whether a text holds no statement: white space, semicolons and comments. */
 export const isBlank = (text: string): boolean => /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*[\s\S]*?(?:\*\/|$))*$/.test(text)

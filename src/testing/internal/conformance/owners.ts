@@ -75,7 +75,7 @@ export const owners = [
     }
   }),
 
-  check("O4: a chain of epochs only grows, even through releases in quick succession", function* (bench) {
+  check("O4: a chain of epochs only grows, even through releases and sweeps in quick succession", function* (bench) {
     const { a, b } = bench
     const owners = []
     for (let n = 0; n < 20; n++) {
@@ -83,7 +83,14 @@ export const owners = [
       const last = owners.at(-1)?.epoch ?? 0
       yield* holds("the next epoch", claim.epoch, claim.epoch > last, `more than ${last}`)
       owners.push(claim.owner)
-      if (n < 19) yield* same("release", yield* (n % 3 === 0 ? a : b).release(claim.owner), true)
+      if (n === 19) break
+      if (n % 3 === 0) {
+        yield* same("release", yield* a.release(claim.owner), true)
+      } else {
+        const over = yield* b.complete(claim.owner, { result: undefined, timeToLive: Duration.zero })
+        yield* same("complete", over, true)
+        if (n % 3 === 1) yield* a.sweep({ limit: 100 })
+      }
     }
     for (const owner of owners.slice(0, -1)) yield* same("an old owner's release", yield* a.release(owner), false)
     const complete = b.complete(owners.at(-1)!, { result: "ok", timeToLive: hour })

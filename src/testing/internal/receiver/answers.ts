@@ -15,6 +15,7 @@ import {
   refused,
   replay,
   same,
+  sameBytes,
   type Sent
 } from "./bench.ts"
 
@@ -106,7 +107,7 @@ export const answers = [
       bench.desk.answer = () => ({ status: 200, headers: { "content-type": type }, body })
       const first = yield* bench.send({ key: `k${n}` })
       const expected = typeof body === "string" ? new TextEncoder().encode(body) : body
-      yield* same(`body ${n}`, Array.from(first.body), Array.from(expected))
+      yield* sameBytes(`body ${n}`, first.body, expected)
       yield* replay(`body ${n}, told again`, yield* bench.send({ key: `k${n}` }), first)
     }
     bench.desk.answer = () => ({ status: 204 })

@@ -153,11 +153,16 @@ export const fresh = (what: string, answer: Answer, status: number): Effect.Effe
     same(`${marker} of ${what}`, answer.headers[marker], undefined)
   )
 
+export const sameBytes = (what: string, actual: Uint8Array, expected: Uint8Array): Effect.Effect<void, Violation> =>
+  actual.length === expected.length && actual.every((byte, n) => byte === expected[n])
+    ? Effect.void
+    : violated(what, Array.from(actual.subarray(0, 100)), Array.from(expected.subarray(0, 100)))
+
 /** The stored answer of this one. */
 export const replay = (what: string, answer: Answer, of: Answer): Effect.Effect<void, Violation> =>
   Effect.gen(function* () {
     yield* same(`the status of ${what}`, answer.status, of.status)
-    yield* same(`the body of ${what}`, Array.from(answer.body), Array.from(of.body))
+    yield* sameBytes(`the body of ${what}`, answer.body, of.body)
     for (const name of told) yield* same(`${name} of ${what}`, answer.headers[name], of.headers[name])
     yield* same(`${marker} of ${what}`, answer.headers[marker], "true")
   })

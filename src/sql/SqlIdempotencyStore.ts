@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -120,7 +121,9 @@ const definite = new Set([
   "AuthorizationError",
   "StatementTimeoutError"
 ])
-const busy = new Set(["DeadlockError", "SerializationError", "LockTimeoutError"])
+const startOver = new Set(["DeadlockError", "SerializationError"])
+const busy = new Set([...startOver, "LockTimeoutError"])
+const pauses = Schedule.jittered(Schedule.spaced("5 millis"))
 
 /**
  * Makes a store over the `SqlClient` of the context. The table must be there.
@@ -152,15 +155,26 @@ export const make = (options?: Options): Effect.Effect<TransactionalStore["Servi
           cause: error
         })
       }
+    /**
+     * Where the database asks to start over (SERIALIZABLE, a deadlock), a statement of its own does. Within a transaction
+     * that is for the transaction to do.
+     */
+    const again = <A>(statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+      Effect.flatMap(Effect.serviceOption(sql.transactionService), (open) =>
+        Option.isSome(open)
+          ? statement
+          : Effect.retry(statement, { times: 50, while: ({ reason }) => startOver.has(reason._tag), schedule: pauses })
+      )
     const write = (operation: keyof Store, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
-      Effect.mapBoth(statement, { onFailure: failed(operation, true), onSuccess: (rows) => rows.length > 0 })
+      Effect.mapBoth(again(statement), { onFailure: failed(operation, true), onSuccess: (rows) => rows.length > 0 })
 
     const owns = ({ epoch, key, scope }: Owner) => sql`id = ${idOf(scope, key)} AND epoch = ${epoch} AND state = 'R'`
     // A row that is free again stays a while: its epoch must not come again within the same tick of the clock.
     const absent = sql`state = 'A', steps = '[]', result = NULL, expires_at = ${now} + 60000`
     /** A lease that has ended, of a claim that is not to be run again. */
     const held = sql`(state = 'H' OR (state = 'R' AND on_lost_lease = 'hold' AND lease_until <= ${now}))`
-    const forgotten = sql`(expires_at <= ${now} AND (state IN ('A', 'D') OR (state = 'R' AND on_lost_lease <> 'hold' AND lease_until <= ${now})))`
+    // The epoch too: one that is not older than this tick of the clock would come again.
+    const forgotten = sql`(expires_at <= ${now} AND epoch < ${now} * 1000 AND (state IN ('A', 'D') OR (state = 'R' AND on_lost_lease <> 'hold' AND lease_until <= ${now})))`
 
     const claim: Store["claim"] = (request) => {
       const { fingerprint, key, lease, onLostLease, scope, timeToLive } = request
@@ -198,7 +212,7 @@ export const make = (options?: Options): Effect.Effect<TransactionalStore["Servi
         SELECT *, ${now} AS now FROM ${table} WHERE id = ${idOf(scope, key)} AND state <> 'A'`
       const attempt = (left: number): Effect.Effect<Claim, StoreError> =>
         Effect.flatMap(
-          Effect.mapError(insert, failed("claim", true)),
+          Effect.mapError(again(insert), failed("claim", true)),
           ([started]): Effect.Effect<Claim, StoreError> => {
             if (started?.state === "H") return Effect.succeed({ _tag: "Held" })
             if (started !== undefined) {
@@ -210,7 +224,7 @@ export const make = (options?: Options): Effect.Effect<TransactionalStore["Servi
                 steps: stepsOf(started.steps)
               })
             }
-            return Effect.flatMap(Effect.mapError(read, failed("claim", false)), ([row]) => {
+            return Effect.flatMap(Effect.mapError(again(read), failed("claim", false)), ([row]) => {
               const found = row === undefined ? undefined : foundBy(row, Number(row.now), fingerprint)
               if (found !== undefined) return Effect.succeed(found)
               // It was forgotten, or its lease ended, between the two statements.
@@ -255,13 +269,15 @@ export const make = (options?: Options): Effect.Effect<TransactionalStore["Servi
             : sql`UPDATE ${table} SET state = 'D', result = ${resolution.result ?? null}, steps = '[]', expires_at = ${from(resolution.timeToLive)} WHERE id = ${idOf(scope, key)} AND ${held} RETURNING epoch`
         ),
       get: ({ key, scope }) =>
-        Effect.mapBoth(sql<Row>`SELECT * FROM ${table} WHERE id = ${idOf(scope, key)} AND state <> 'A'`, {
+        Effect.mapBoth(again(sql<Row>`SELECT * FROM ${table} WHERE id = ${idOf(scope, key)} AND state <> 'A'`), {
           onFailure: failed("get", false),
           onSuccess: ([row]) => (row === undefined ? Option.none() : Option.some(recordOf(row)))
         }),
       held: ({ limit, scope }) =>
         Effect.mapBoth(
-          sql<Row>`SELECT * FROM ${table} WHERE ${held} ${scope === undefined ? sql`` : sql`AND scope = ${scope}`} ORDER BY created_at, id LIMIT ${limit}`,
+          again(
+            sql<Row>`SELECT * FROM ${table} WHERE ${held} ${scope === undefined ? sql`` : sql`AND scope = ${scope}`} ORDER BY created_at, id LIMIT ${limit}`
+          ),
           {
             onFailure: failed("held", false),
             onSuccess: (rows) => rows.map((row): Record => ({ ...recordOf(row), state: "Held" }))
@@ -269,7 +285,9 @@ export const make = (options?: Options): Effect.Effect<TransactionalStore["Servi
         ),
       sweep: ({ limit }) =>
         Effect.mapBoth(
-          sql<Row>`DELETE FROM ${table} WHERE ${dialect.isOneOf(sql`SELECT id FROM ${table} WHERE ${forgotten} ORDER BY expires_at LIMIT ${limit}`)} AND ${forgotten} RETURNING state`,
+          again(
+            sql<Row>`DELETE FROM ${table} WHERE ${dialect.isOneOf(sql`SELECT id FROM ${table} WHERE ${forgotten} ORDER BY expires_at LIMIT ${limit}`)} AND ${forgotten} RETURNING state`
+          ),
           {
             onFailure: failed("sweep", true),
             onSuccess: (rows) => rows.filter(({ state }) => state !== "A").length

@@ -96,7 +96,10 @@ export class Violation extends Data.TaggedError("StoreViolation")<{
   override get message(): string {
     const { actual, cause, expected, history = [], store, what } = this
     const where = store === undefined ? "" : `${store}: ${this.case}: `
-    const difference = cause === undefined ? `: expected ${show(expected)}, got ${show(actual)}` : `: ${String(cause)}`
+    const difference =
+      cause === undefined
+        ? `: expected ${show(expected)}, got ${show(actual)}`
+        : `: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : show(cause)}`
     return [`${where}${what}${difference}`, ...history.map((line) => `  ${line}`)].join("\n")
   }
 }

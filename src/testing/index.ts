@@ -27,3 +27,6 @@ export * as Timeline from "./Timeline.ts"
 
 /** A whole fake provider, made from an `HttpApi`. */
 export * as Upstream from "./Upstream.ts"
+
+/** What every store of idempotency records must do, as cases for any test runner. */
+export * as StoreConformance from "./StoreConformance.ts"

@@ -13,33 +13,37 @@ export const harnessOf = (isolation: "read committed" | "serializable"): StoreCo
   name: `PostgreSQL (${isolation})`,
   open: Effect.gen(function* () {
     const schema = `breakwater_test_${process.pid}_${++schemas}`
-    const clientOf = (application: string) =>
-      Effect.map(
-        Layer.build(
-          PgClient.layer({
-            url: Redacted.make(url ?? ""),
-            applicationName: application,
-            maxConnections: 8,
-            connectTimeout: "5 seconds"
-          })
-        ),
-        (context) => Context.get(context, SqlClient.SqlClient)
+    const clientOf = (address: string) =>
+      Effect.map(Layer.build(PgClient.layer({ url: Redacted.make(address), maxConnections: 8 })), (context) =>
+        Context.get(context, SqlClient.SqlClient)
       )
-    const admin = yield* clientOf("breakwater admin")
-    yield* Effect.acquireRelease(admin`CREATE SCHEMA ${admin(schema)}`, () =>
-      Effect.orDie(admin`DROP SCHEMA ${admin(schema)} CASCADE`)
+    const admin = yield* clientOf(url ?? "")
+    // The isolation of every transaction is a setting of who connects.
+    yield* Effect.acquireRelease(
+      Effect.gen(function* () {
+        yield* admin`CREATE SCHEMA ${admin(schema)}`
+        yield* admin`CREATE ROLE ${admin(schema)} LOGIN SUPERUSER`
+        yield* admin`ALTER ROLE ${admin(schema)} SET default_transaction_isolation = ${admin.literal(`'${isolation}'`)}`
+      }),
+      () =>
+        Effect.orDie(
+          Effect.gen(function* () {
+            yield* admin`DROP SCHEMA ${admin(schema)} CASCADE`
+            yield* admin`DROP OWNED BY ${admin(schema)}`
+            yield* admin`DROP ROLE ${admin(schema)}`
+          })
+        )
     )
+    const table = `${schema}.records`
     const handle = Effect.gen(function* () {
-      const sql = yield* clientOf("breakwater store")
-      const provided = Effect.provideService(SqlClient.SqlClient, sql)
-      return yield* provided(SqlIdempotencyStore.make({ table: `${schema}.records` }))
+      const address = new URL(url ?? "")
+      address.username = schema
+      const sql = yield* clientOf(address.href)
+      const [row] = yield* sql<{ readonly transaction_isolation: string }>`SHOW transaction_isolation`
+      if (row?.transaction_isolation !== isolation) return yield* Effect.die(new Error(JSON.stringify(row)))
+      return yield* Effect.provideService(SqlIdempotencyStore.make({ table }), SqlClient.SqlClient, sql)
     })
-    yield* Effect.provideService(
-      SqlIdempotencyStore.migrate({ table: `${schema}.records` }),
-      SqlClient.SqlClient,
-      admin
-    )
-    void isolation
+    yield* Effect.provideService(SqlIdempotencyStore.migrate({ table }), SqlClient.SqlClient, admin)
     return { handles: [yield* handle, yield* handle] as const, time: { _tag: "Real" as const } }
   }),
   effort: { runs: 15, keys: 40 }
@@ -47,4 +51,6 @@ export const harnessOf = (isolation: "read committed" | "serializable"): StoreCo
 
 const skip = url === undefined ? "DATABASE_URL is not set" : undefined
 
-storeSuite(harnessOf("read committed"), { live: true, skip })
+for (const isolation of ["read committed", "serializable"] as const) {
+  storeSuite(harnessOf(isolation), { live: true, skip })
+}

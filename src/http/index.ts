@@ -8,5 +8,7 @@
 export * as HttpIntegration from "./HttpIntegration.ts"
 /** Operations over any Effect `HttpApi`. */
 export * as HttpOperation from "./HttpOperation.ts"
+/** Routes and endpoints that are carried out once per idempotency key. */
+export * as HttpReceiver from "./HttpReceiver.ts"
 /** Routes that receive webhooks. */
 export * as WebhookReceiver from "./WebhookReceiver.ts"

@@ -30,3 +30,6 @@ export * as Upstream from "./Upstream.ts"
 
 /** What every store of idempotency records must do, as cases for any test runner. */
 export * as StoreConformance from "./StoreConformance.ts"
+
+/** What every receiver over HTTP must do, as cases for any test runner. */
+export * as ReceiverConformance from "./ReceiverConformance.ts"

@@ -257,10 +257,7 @@ describe("Upstream", () => {
       const upstream = Upstream.make(Api)
       return Effect.gen(function* () {
         assert.strictEqual((yield* asked(upstream, HttpClientRequest.get("/never"))).status, 500)
-        assert.include(
-          textOf(upstream),
-          "opaque.never: no answer can be generated from its schema; give it a handler"
-        )
+        assert.include(textOf(upstream), "opaque.never: no answer can be generated from its schema; give it a handler")
       })
     })
   })

@@ -1,24 +1,48 @@
-// A receiver asks for its mode and its principal, and for an authorisation that stands outside of it.
-import { Receiver } from "breakwater"
-import { Context, type Layer } from "effect"
-import * as HttpReceiver from "../../../src/http/HttpReceiver.ts"
+// The receiving side: a mode is chosen, a transaction makes no calls, and a lost lease is decided on.
+import { Exhaustion, Integration, Operation, Policy, Receiver } from "breakwater"
+import { Data, Effect, Schema } from "effect"
 
-class Tenant extends Context.Service<Tenant, string>()("test/Tenant") {}
-const mode = Receiver.leased({ onLostLease: "hold" })
+class Down extends Data.TaggedError("Down") {}
+class Payments extends Integration.Service<Payments>()(
+  "shop/Payments",
+  { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse: () => new Down() },
+  { ping: Operation.query("ping", { success: Schema.String, send: () => Effect.succeed("pong") }) }
+) {}
 
+const message = {
+  name: "pay",
+  input: Schema.Struct({ id: Schema.String }),
+  key: ({ id }: { readonly id: string }) => id,
+  success: Schema.String
+}
+const call = () => Effect.flatMap(Payments, (payments) => payments.ping())
+
+// A rollback can't undo a call.
+Receiver.once({ ...message, mode: Receiver.transactional() })(
+  // expect: a rollback can't undo a call to shop/Payments: write it to an outbox, or use Receiver.leased
+  call
+)
+
+// No mode.
 // expect: Property 'mode' is missing in type
-HttpReceiver.middleware({ name: "shop", principal: "shared" })
-// expect: Property 'principal' is missing in type
-HttpReceiver.middleware({ name: "shop", mode })
-// expect: is not assignable to type '"shared" | Effect<string, never,
-HttpReceiver.middleware({ name: "shop", mode, principal: "everybody" })
+Receiver.once(message)
 
-// Nobody has said who the tenant is.
-const byTenant = HttpReceiver.middleware({ name: "shop", mode, principal: Tenant })
-// expect: Need to .combine(middleware) that satisfy the missing request dependencies
-export const unauthorised: Layer.Layer<never> = byTenant.layer
+// A lease without a decision for its loss.
+// expect: Expected 1 arguments, but got 0
+Receiver.leased()
+// expect: Property 'onLostLease' is missing in type '{}'
+Receiver.leased({})
+Receiver.leased({
+  // expect: Type '"retry"' is not assignable to type 'OnLostLease'
+  onLostLease: "retry"
+})
 
-// The contract does not say that the principal comes from there.
-class Idempotent extends HttpReceiver.Service<Idempotent>()("shop/Idempotent") {}
-// expect: Type 'Tenant' is not assignable to type 'Provided'
-HttpReceiver.layer(Idempotent, { mode, principal: Tenant })
+// A handler that answers something else than what is stored.
+Receiver.once({ ...message, mode: Receiver.leased({ onLostLease: "rerun" }) })(
+  // expect: Type 'number' is not assignable to type 'string'
+  () => Effect.succeed(1)
+)
+
+// A step outside of a handler has nothing to save to.
+// expect: Type 'Running' is not assignable to type 'never'
+Effect.runSync(Receiver.step("one", Schema.String)(Effect.succeed("a")))

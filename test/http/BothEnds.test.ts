@@ -46,7 +46,7 @@ const translate = { CardError: ({ code }: CardError) => new Declined({ code }) }
 class Payments extends Integration.Service<Payments>()(
   "shop/Payments",
   {
-    policy: Policy.standard({ attemptTimeout: "400 millis", totalDeadline: "8 seconds" }),
+    policy: Policy.standard({ attemptTimeout: "2 seconds", totalDeadline: "20 seconds" }),
     exhausted: Exhaustion.fail,
     orElse: (failure) => new Down({ outcome: failure.outcome, reason: failure.reason._tag })
   },
@@ -193,8 +193,8 @@ describe("both ends", () => {
   it.live("a client that times out: the handler goes on, and its repeat gets the answer", () =>
     Effect.gen(function* () {
       const { ended, payments, runs } = yield* open({
-        run: ({ amount }, n) => Effect.delay(Effect.succeed({ id: `ch_${n}`, amount, note: "" }), "700 millis"),
-        options: { wait: "5 seconds" }
+        run: ({ amount }, n) => Effect.delay(Effect.succeed({ id: `ch_${n}`, amount, note: "" }), "3 seconds"),
+        options: { wait: "10 seconds" }
       })
       assert.strictEqual((yield* payments.charge({ payload })).id, "ch_1")
       const [outcome, first, ...rest] = ended()

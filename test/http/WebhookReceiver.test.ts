@@ -500,8 +500,10 @@ describe("building", () => {
   it.effect("a time to live that is shorter than the provider repeats, or endless, does not start", () =>
     Effect.gen(function* () {
       const build = (timeToLive: Duration.Input) =>
-        Effect.scoped(
-          WebhookReceiver.make(Stripe, { name: "a", event: Paid, mode: rerun, timeToLive }, () => Effect.void)
+        Effect.asVoid(
+          Effect.scoped(
+            WebhookReceiver.make(Stripe, { name: "a", event: Paid, mode: rerun, timeToLive }, () => Effect.void)
+          )
         )
       yield* build("72 hours")
       const short = yield* Effect.flip(build("71 hours"))
@@ -517,7 +519,7 @@ describe("building", () => {
     Effect.gen(function* () {
       const webhook = Webhook.stripe({ secrets: Redacted.make("") })
       const made = WebhookReceiver.make(webhook, { name: "a", event: Paid, mode: rerun }, () => Effect.void)
-      assert.deepInclude(yield* Effect.flip(Effect.scoped(made)), { reason: "Misconfigured" })
+      assert.deepInclude(yield* Effect.flip(Effect.asVoid(Effect.scoped(made))), { reason: "Misconfigured" })
     })
   )
 })

@@ -15,6 +15,9 @@ import { indexOf, keysOf, recordOf as keyOf, shards } from "./internal/keys.ts"
 import { recordOf, stepsOf } from "./internal/record.ts"
 import * as scripts from "./internal/scripts.ts"
 
+// So that the declarations of who exports a layer of this store can name what it provides.
+export type { IdempotencyStore } from "../IdempotencyStore.ts"
+
 /**
  * Options of the store.
  *

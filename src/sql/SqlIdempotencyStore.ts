@@ -29,6 +29,9 @@ import { makeDialect } from "./internal/dialect.ts"
 import { migrations } from "./internal/migrations.ts"
 import { within } from "./internal/within.ts"
 
+// So that the declarations of who exports a layer of this store can name what it provides.
+export type { IdempotencyStore, TransactionalStore } from "../IdempotencyStore.ts"
+
 /**
  * Options of a store.
  *

@@ -1,6 +1,6 @@
 /**
  * The provider process: three hostile HTTP servers per run, on ports of their own. Started by `provider/handle.ts`,
- * controlled over IPC. It imports nothing of Effect and nothing of breakwater.
+ * controlled over IPC. The sockets are Node's own; the keys are remembered by breakwater's receiver (`provider/state.ts`).
  */
 import type { CommandMessage, Replies, ReplyMessage } from "./provider/protocol.ts"
 import { HostileRun } from "./provider/wire.ts"

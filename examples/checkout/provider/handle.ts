@@ -56,7 +56,9 @@ interface ProviderProcess {
 }
 
 const spawnProcess: Effect.Effect<ProviderProcess, ProvidersError> = Effect.callback((resume) => {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("../providers.ts", import.meta.url))], {
+  // It imports the package by its name, as this process does: from its sources.
+  const file = fileURLToPath(new URL("../providers.ts", import.meta.url))
+  const child = spawn(process.execPath, ["-C", "@breakwater/source", file], {
     stdio: ["ignore", "ignore", "inherit", "ipc"]
   })
   const waiting = new Map<number, (reply: ReplyMessage) => void>()

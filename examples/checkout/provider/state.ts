@@ -1,17 +1,20 @@
 /**
- * What the three providers know and do, without any socket: business rules, the table of idempotency keys, and the
- * ledger of state changes that the harness audits. One `ProviderState` belongs to one run.
+ * What the three providers know and do, without any socket: business rules, the idempotency keys of the card provider, and
+ * the ledger of state changes that the harness audits. One `ProviderState` belongs to one run.
  *
- * It shares no code with the clients, as a real provider would not.
+ * Keys are the business of breakwater's receiver. The ledger is not: a repeat that a receiver let through would stand in it.
  */
+import { IdempotencyStore, IdempotencyStoreMemory, Receiver } from "breakwater"
+import { Context, Effect, Schema } from "effect"
 import type { Operation } from "../faults.ts"
 
 /** An answer before the wire gets hold of it. */
-export interface Answer {
-  readonly status: number
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body: unknown
-}
+const Answer = Schema.Struct({
+  status: Schema.Int,
+  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  body: Schema.Unknown
+})
+export type Answer = typeof Answer.Type
 
 /** One state change: the only thing that counts as "executed". */
 export interface LedgerEntry {
@@ -30,42 +33,48 @@ export interface ProviderRequest {
   readonly key: string | undefined
 }
 
-interface KeyEntry {
-  readonly text: string
-  /** `undefined` while the first request is still at work. */
-  answer: Answer | undefined
-}
+/** What a request does when its turn has come. */
+class Work extends Context.Service<Work, Effect.Effect<Answer>>()("providers/Work") {}
+
+const charge = Receiver.once({
+  name: "charge",
+  // What a run that was cut has left is nobody's business: its clients have gone.
+  mode: Receiver.leased({ onLostLease: "hold" }),
+  input: Schema.Struct({ key: Schema.String, text: Schema.String }),
+  key: ({ key }) => key,
+  success: Answer
+})(() => Effect.flatten(Work))
 
 export class ProviderState {
   readonly ledger: Array<LedgerEntry> = []
   readonly #startedAt = performance.now()
   readonly #reservations = new Map<string, string>()
-  readonly #keys = new Map<string, KeyEntry>()
+  readonly #keys = Effect.runSync(IdempotencyStoreMemory.make)
   #receipts = 0
 
   /**
-   * Executes a request: at once, or, when `work` is given, in two halves: the key is claimed now, the state changes
-   * when `work` calls back. The callback form is how a slow execution stays in flight after its client has left.
+   * Executes a request: at once, or after a `delay`, at whose beginning the key is claimed and at whose end the state
+   * changes. So a slow execution stays in flight after its client has left.
    */
-  execute(request: ProviderRequest, work: (finish: () => void) => void, answered: (answer: Answer) => void): void {
-    if (request.operation !== "charge") return work(() => answered(this.#perform(request)))
-    const { key, text } = request
-    if (key === undefined || key === "") return answered(problem(400, "key-missing", "Idempotency-Key is required"))
-    const known = this.#keys.get(key)
-    if (known !== undefined) {
-      if (known.text !== text) return answered(problem(422, "key-reused", "this key was used with another payload"))
-      if (known.answer === undefined) {
-        return answered(problem(409, "request-in-progress", "a request with this key is in progress"))
-      }
-      const headers = { ...known.answer.headers, "idempotent-replayed": "true" }
-      return answered({ ...known.answer, headers })
-    }
-    const entry: KeyEntry = { text, answer: undefined }
-    this.#keys.set(key, entry)
-    work(() => {
-      entry.answer = this.#perform(request)
-      answered(entry.answer)
+  execute(request: ProviderRequest, delay: Effect.Effect<void>): Effect.Effect<Answer> {
+    const work = Effect.andThen(
+      delay,
+      Effect.sync(() => this.#perform(request))
+    )
+    const { key, operation, text } = request
+    if (operation !== "charge") return work
+    if (key === undefined) return Effect.succeed(keyMissing)
+    let replayed = true
+    const first = Effect.suspend(() => {
+      replayed = false
+      return work
     })
+    return charge({ key, text }).pipe(
+      Effect.map((answer) => (replayed ? asReplay(answer) : answer)),
+      Effect.catch(({ reason }) => Effect.succeed(refusals[reason] ?? unavailable)),
+      Effect.provideService(Work, first),
+      Effect.provideService(IdempotencyStore.IdempotencyStore, this.#keys)
+    )
   }
 
   #perform(request: ProviderRequest): Answer {
@@ -123,3 +132,18 @@ export const problem = (status: number, type: string, title: string): Answer => 
   headers: { "content-type": "application/problem+json" },
   body: { type: `https://providers.example/problems/${type}`, title, status }
 })
+
+const asReplay = (answer: Answer): Answer => ({
+  ...answer,
+  headers: { ...answer.headers, "idempotent-replayed": "true" }
+})
+
+const keyMissing = problem(400, "key-missing", "Idempotency-Key is required")
+const unavailable = problem(503, "unavailable", "try again")
+
+/** Why a charge was not made, in this provider's own words: its clients have never heard of breakwater. */
+const refusals: Partial<Record<Receiver.ReceiverReason, Answer>> = {
+  InvalidKey: keyMissing,
+  KeyReused: problem(422, "key-reused", "this key was used with another payload"),
+  InProgress: problem(409, "request-in-progress", "a request with this key is in progress")
+}

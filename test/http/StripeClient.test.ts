@@ -147,7 +147,7 @@ const order = (id: string): Stripe.PaymentIntentCreateParams => ({
 })
 
 const create = (sdk: Stripe, params = order("a"), options?: Stripe.RequestOptions) =>
-  Effect.tryPromise({ try: () => sdk.paymentIntents.create(params, options), catch: (error) => error as Error })
+  Effect.tryPromise({ try: () => sdk.paymentIntents.create(params, options), catch: (error) => error })
 
 const { StripeCardError, StripeIdempotencyError } = Stripe.errors
 

@@ -7,7 +7,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { bin, isMain, run } from "./run.ts"
 
-const files = ["test/idempotency", "test/redis", "test/ReceiverTransactional.test.ts"]
+const files = [
+  "test/idempotency",
+  "test/redis",
+  "test/ReceiverTransactional.test.ts",
+  "test/released",
+  "test/http/HttpReceiver.conformance.test.ts",
+  "test/outbox"
+]
 
 interface Report {
   readonly numPassedTests: number

@@ -117,6 +117,9 @@ export type Middleware<M extends Mode, R> = HttpRouter.Middleware<{
  * - *A client that leaves* interrupts nothing: handler and record go on in the scope of the layer.
  * - *The store.* One that can't be reached fails the request with 503 before anything runs. One that fails after the
  *   handler does not turn a success into an error: the answer has `Idempotency-Status: unrecorded`.
+ * - *Other clients.* A problem says what it is by its status and type. The official `stripe` package looks at neither: it
+ *   repeats a 409 and a 503 as often as it may, and then takes them, and a 422 at once, for a success, as any JSON without
+ *   a field `error`. For such a client put a middleware outside that says problems in its words.
  * - *Transactions.* With `Receiver.transactional` a 4xx is recorded, and what its handler wrote is rolled back. Handlers
  *   must not call other services; the types can't see that here.
  *
@@ -223,6 +226,11 @@ export type ServiceClass<Self, Id extends string, Requires> = HttpApiMiddleware.
  *
  * Say with `requires` which service of a request its principal comes from. Middleware that is added later runs outside:
  * add the authorisation last.
+ *
+ * OpenAPI does not show the request header of the key by itself: a middleware of Effect declares errors and security, and
+ * no headers. Declare it on the endpoint, with `headers: Schema.Struct({ "idempotency-key": Schema.String })`, or with
+ * `Schema.optionalKey` where a key is not required. The receiver reads it first, so a request without a key gets the
+ * receiver's problem, and not that of the schema.
  *
  * **Example** (A contract whose endpoint is carried out once per key)
  *

@@ -21,8 +21,16 @@ const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toSt
 /** The SHA-256 of a text, in hexadecimal. */
 export const hashOf = (text: string): string => hex(sha256(encoder.encode(text)))
 
-/** What a request was. The first part names how it was made: two ways are never compared. */
+/** What a request was. What stands before the colon names how that was found out. */
 export const fingerprintOf = (value: unknown): string => `j1:${hashOf(canonical(value))}`
 
 /** What bytes were. */
 export const fingerprintOfBytes = (bytes: Uint8Array): string => `b1:${hex(sha256(bytes))}`
+
+const wayOf = (fingerprint: string): string => fingerprint.slice(0, Math.max(0, fingerprint.indexOf(":")))
+
+/**
+ * Whether two fingerprints say that their requests differ. Those that were made in two ways, by two versions, can't be
+ * compared and say nothing: then the key alone says which request it is.
+ */
+export const differ = (one: string, other: string): boolean => one !== other && wayOf(one) === wayOf(other)

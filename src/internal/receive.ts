@@ -11,6 +11,7 @@ import * as Schedule from "effect/Schedule"
 import {
   type Address,
   type Claim,
+  type ClaimOptions,
   isStoreError,
   type OnLostLease,
   type Owner,
@@ -19,6 +20,7 @@ import {
   type StoreError,
   type TransactionalStore
 } from "../IdempotencyStore.ts"
+import { differ } from "./fingerprint.ts"
 import { Running } from "./running.ts"
 
 /** What is to be kept of how the handler ended. */
@@ -67,6 +69,22 @@ export type Received<A, E> =
 
 const poll = Duration.millis(200)
 
+/**
+ * Claims. A store compares fingerprints as text. One that another version made in another way is no other request, so it
+ * is claimed as what it was stored with: what is done is told, and nothing runs twice for a deploy.
+ */
+const claimIn = (store: Store, options: ClaimOptions): Effect.Effect<Claim, StoreError> =>
+  Effect.flatMap(store.claim(options), (claimed) =>
+    claimed._tag !== "Mismatch"
+      ? Effect.succeed(claimed)
+      : Effect.flatMap(store.get(options), (found) => {
+          const fingerprint = Option.getOrUndefined(found)?.fingerprint
+          return fingerprint === undefined || differ(fingerprint, options.fingerprint)
+            ? Effect.succeed(claimed)
+            : store.claim({ ...options, fingerprint })
+        })
+  )
+
 /** Claims until it is clear whose turn it is, or the wait is over. */
 const claiming = (claim: Effect.Effect<Claim, StoreError>, wait: Duration.Duration): Effect.Effect<Claim, StoreError> =>
   Effect.flatMap(Clock.currentTimeMillis, (started) => {
@@ -97,7 +115,7 @@ export const leased = <A, E, R>(
 ): Effect.Effect<Received<A, E>, never, Exclude<R, Running>> => {
   const { address, fingerprint } = work
   const { lease, onLostLease, timeToLive } = settings
-  const claim = store.claim({ ...address, fingerprint, lease, timeToLive, onLostLease })
+  const claim = claimIn(store, { ...address, fingerprint, lease, timeToLive, onLostLease })
   const start = Effect.matchEffect(claiming(claim, settings.wait), {
     onFailure: (error) => Effect.succeed<Received<A, E>>({ _tag: "StoreFailed", error }),
     onSuccess: (claimed) =>
@@ -220,7 +238,7 @@ export const transactional = <A, E, R>(
 
   const inside: Effect.Effect<Received<A, E>, RolledBack<A, E> | StoreError, R> = Effect.flatMap(
     // Nobody but this transaction sees the lease: it ends with the transaction.
-    store.claim({ ...address, fingerprint, lease: Duration.minutes(10), timeToLive, onLostLease: "rerun" }),
+    claimIn(store, { ...address, fingerprint, lease: Duration.minutes(10), timeToLive, onLostLease: "rerun" }),
     (claimed) => {
       if (claimed._tag !== "Started") return Effect.succeed<Received<A, E>>(claimed)
       const owner = { ...address, epoch: claimed.epoch }
@@ -269,7 +287,7 @@ export const transactional = <A, E, R>(
       onFailure: () => ({ _tag: "StoreFailed", error }) as const,
       onSuccess: (found) => {
         const record = Option.getOrUndefined(found)
-        return record?.state === "Done" && record.fingerprint === fingerprint
+        return record?.state === "Done" && !differ(record.fingerprint, fingerprint)
           ? ({ _tag: "Replay", result: record.result } as const)
           : ({ _tag: "StoreFailed", error } as const)
       }

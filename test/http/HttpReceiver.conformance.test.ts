@@ -3,14 +3,23 @@ import { IdempotencyStore, IdempotencyStoreMemory } from "breakwater"
 import { Duration, Effect, Layer } from "effect"
 import * as ReceiverConformance from "../../src/testing/ReceiverConformance.ts"
 import { ofEndpoints, ofRoutes } from "./receiverServers.ts"
+import { leasedStores, sqlStores } from "./receiverStores.ts"
 
-const suite = (harness: ReceiverConformance.Harness) =>
-  describe(harness.name, () => {
-    for (const { name, run } of ReceiverConformance.cases) it.live(name, () => run(harness))
+const suite = (harness: ReceiverConformance.Harness, skip?: string) =>
+  describe.skipIf(skip !== undefined)(`${harness.name}${skip === undefined ? "" : `: ${skip}`}`, () => {
+    for (const { name, run } of ReceiverConformance.cases) it.live(name, () => run(harness), 60_000)
   })
 
 for (const onFailure of ["rerun", "hold", "rollback"] as const) suite(ofRoutes({ onFailure }))
 for (const onFailure of ["hold", "rollback"] as const) suite(ofEndpoints({ onFailure }))
+
+for (const over of sqlStores) {
+  for (const onFailure of ["rerun", "hold", "rollback"] as const) suite(ofRoutes({ onFailure, over }), over.skip)
+  suite(ofEndpoints({ onFailure: "rollback", over }), over.skip)
+}
+for (const over of leasedStores) {
+  for (const onFailure of ["rerun", "hold"] as const) suite(ofRoutes({ onFailure, over }), over.skip)
+}
 
 describe("mutants", () => {
   /** The mutant "delete on error": a claim whose handler failed is forgotten. */
@@ -26,7 +35,9 @@ describe("mutants", () => {
   for (const onFailure of ["rerun", "hold"] as const) {
     it.live(`"delete on error" fails the kit (${onFailure})`, () =>
       Effect.gen(function* () {
-        const report = yield* ReceiverConformance.check(ofRoutes({ onFailure, store: deletesOnError }))
+        const report = yield* ReceiverConformance.check(
+          ofRoutes({ onFailure, over: { name: "a mutant", layer: deletesOnError } })
+        )
         assert.deepStrictEqual(
           report.failed.map((violation) => violation.case),
           ["after a 5xx it may have happened", "after a handler that threw it may have happened"]

@@ -819,6 +819,53 @@ describe("HttpReceiver.Service", () => {
     }
   })
 
+  it.effect(
+    "the header of the key shows in OpenAPI where its endpoint declares it, and the receiver still reads it first",
+    () =>
+      Effect.gen(function* () {
+        const Declared = HttpApi.make("shop").add(
+          HttpApiGroup.make("charges").add(
+            HttpApiEndpoint.post("create", "/charges", {
+              headers: Schema.Struct({ "idempotency-key": Schema.String }),
+              payload: Schema.Struct({ amount: Schema.Int }),
+              success: Schema.String
+            })
+              .middleware(Idempotent)
+              .middleware(ApiAuth)
+          )
+        )
+        const parametersOf = (spec: OpenApi.OpenAPISpec) =>
+          spec.paths["/charges"]!.post!.parameters.map(({ in: where, name, required }) => ({ name, where, required }))
+        // If Effect shows it one day by itself, the doc comment of `Service` is out of date.
+        assert.deepStrictEqual(parametersOf(OpenApi.fromApi(Shop)), [])
+        assert.deepStrictEqual(parametersOf(OpenApi.fromApi(Declared)), [
+          { name: "idempotency-key", where: "header", required: true }
+        ])
+
+        const seen: Array<string> = []
+        const handlers = HttpApiBuilder.group(Declared, "charges", (handlers) =>
+          handlers.handle("create", ({ headers }) =>
+            Effect.sync(() => `charge ${seen.push(headers["idempotency-key"])}`)
+          )
+        )
+        const send = yield* serve(
+          HttpApiBuilder.layer(Declared).pipe(
+            Layer.provide(handlers),
+            Layer.provide(HttpReceiver.layer(Idempotent, { mode: hold, principal: Tenant })),
+            Layer.provide(Layer.succeed(ApiAuth, tenantOf as never)),
+            Layer.provide(IdempotencyStoreMemory.layer),
+            Layer.provide(NodeHttpServer.layerHttpServices)
+          )
+        )
+        const headers = { authorization: "alice" }
+        isProblem(yield* send(post(undefined, undefined, { headers })), 400, problems.keyMissing)
+        const first = yield* send(post("k", undefined, { headers }))
+        assert.strictEqual(first.text, '"charge 1"')
+        isReplay(yield* send(post("k", undefined, { headers })), first)
+        assert.deepStrictEqual(seen, ["k"])
+      })
+  )
+
   it.effect("an endpoint is carried out once; a default of its schema is no part of the request", () =>
     Effect.gen(function* () {
       const { runs, send } = yield* open()

@@ -1,7 +1,7 @@
 // A client that we did not write against our receiver: the `stripe` package with its own retries on, over sockets, and a
 // wire between the two that loses answers. Its waits are its own, half a second and more: the tests run side by side.
 import { assert, describe, it } from "@effect/vitest"
-import { IdempotencyStoreMemory, Receiver } from "breakwater"
+import { IdempotencyStore, IdempotencyStoreMemory, Receiver } from "breakwater"
 import { HttpReceiver } from "breakwater/http"
 import { FaultInjection, KeyWindow } from "breakwater/testing"
 import { SocketServer } from "breakwater/testing/node"
@@ -74,9 +74,28 @@ interface Setup {
   readonly before?: Effect.Effect<void>
   /** The receiver's own problem documents, as they are. */
   readonly bare?: boolean
+  readonly store?: Layer.Layer<IdempotencyStore.IdempotencyStore>
 }
 
-const open = ({ bare = false, before = Effect.void, faults }: Setup = {}) =>
+/** A store that answers no claim. */
+const outOfReach = Layer.effect(
+  IdempotencyStore.IdempotencyStore,
+  Effect.map(IdempotencyStoreMemory.make, (store): IdempotencyStore.Store => ({
+    ...store,
+    claim: () =>
+      Effect.fail(
+        new IdempotencyStore.StoreError({
+          reason: "Unavailable",
+          store: "test",
+          operation: "claim",
+          tookEffect: "no",
+          cause: undefined
+        })
+      )
+  }))
+)
+
+const open = ({ bare = false, before = Effect.void, faults, store = IdempotencyStoreMemory.layer }: Setup = {}) =>
   Effect.gen(function* () {
     const runs: Array<Run> = []
     const create = Effect.gen(function* () {
@@ -96,10 +115,7 @@ const open = ({ bare = false, before = Effect.void, faults }: Setup = {}) =>
     })
     const middleware = bare ? idempotent.combine(Auth) : idempotent.combine(Auth).combine(StripeErrors)
     const server = yield* onSocket(
-      HttpRouter.add("POST", "/v1/payment_intents", create).pipe(
-        Layer.provide(middleware.layer),
-        Layer.provide(IdempotencyStoreMemory.layer)
-      )
+      HttpRouter.add("POST", "/v1/payment_intents", create).pipe(Layer.provide(middleware.layer), Layer.provide(store))
     )
     // The wire: it forwards, and does with the answer what its faults say. Keys are the receiver's business.
     const wire = FaultInjection.make({
@@ -231,6 +247,21 @@ describe.concurrent("the stripe package, retrying into our receiver", () => {
       assert.strictEqual(runs.length, 1)
     })
   )
+
+  for (const [what, problem, store] of [
+    ["409", HttpReceiver.problems.outcomeUnknown, IdempotencyStoreMemory.layer],
+    ["503", HttpReceiver.problems.notProcessed, outOfReach]
+  ] as const) {
+    it.live(`so would a ${what}, when it has been repeated as often as it may be`, () =>
+      Effect.gen(function* () {
+        const { sdkOf, wire } = yield* open({ bare: true, before: Effect.die("a bug"), store })
+        const taken = yield* create(sdkOf({ maxNetworkRetries: 2 }))
+        assert.deepInclude<object>(taken, { type: problem, status: Number(what) })
+        assert.strictEqual(taken.id, undefined)
+        assert.strictEqual(wire.requests.length, 3)
+      })
+    )
+  }
 
   it.live(
     "thirty orders at once over a bad wire: each is paid once, and gets the answer of its payment",

@@ -168,28 +168,39 @@ export const onSocket = <E, R>(routes: Layer.Layer<never, E, R>, logger: Layer.L
     return { url: `http://127.0.0.1:${port}`, client: Context.get(context, HttpClient.HttpClient) }
   })
 
-type Store = Layer.Layer<IdempotencyStore.IdempotencyStore | IdempotencyStore.TransactionalStore>
+/** One that has no transactions is for leases alone. */
+type Store = Layer.Layer<IdempotencyStore.IdempotencyStore, unknown>
 
 export interface Setup {
   readonly onFailure: ReceiverConformance.Harness["onFailure"]
-  readonly store?: Layer.Layer<IdempotencyStore.IdempotencyStore>
+  /** A store that is not in memory, and what it is called. For `rollback` it must have transactions. */
+  readonly over?: { readonly name: string; readonly layer: Store }
   /** One principal for all tenants, with the receiver where it belongs or, a mutant, outside of the authorisation. */
   readonly shared?: "after authorisation" | "before authorisation"
 }
 
-const modeOf = (onFailure: Setup["onFailure"]): Receiver.Mode =>
+const modeOf = ({ onFailure, over }: Setup): Receiver.Mode =>
   onFailure === "rollback"
-    ? Receiver.transactional({ lockTimeout: Duration.millis(100) })
+    ? // On SQLite all transactions take turns, whatever their keys are: the last of many waits for all the others.
+      Receiver.transactional({ lockTimeout: Duration.millis(over === undefined ? 100 : 2_000) })
     : Receiver.leased({ onLostLease: onFailure })
 
-const storeOf = (setup: Setup): Store =>
-  (setup.onFailure === "rollback" ? transactional : (setup.store ?? IdempotencyStoreMemory.layer)) as Store
+const storeOf = ({ onFailure, over }: Setup) =>
+  (onFailure === "rollback"
+    ? (over?.layer ?? transactional)
+    : (over?.layer ?? IdempotencyStoreMemory.layer)) as Layer.Layer<
+    IdempotencyStore.IdempotencyStore | IdempotencyStore.TransactionalStore,
+    unknown
+  >
+
+const nameOf = (what: string, { onFailure, over }: Setup) =>
+  `HttpReceiver on ${what}, ${onFailure}${over === undefined ? "" : `, over ${over.name}`}`
 
 export const ofRoutes = (setup: Setup): ReceiverConformance.Harness => ({
-  name: `HttpReceiver on routes, ${setup.onFailure}`,
+  name: nameOf("routes", setup),
   onFailure: setup.onFailure,
   open: (handle) => {
-    const common = { name: "things", mode: modeOf(setup.onFailure) } as const
+    const common = { name: "things", mode: modeOf(setup) } as const
     const shared = HttpReceiver.middleware({ ...common, principal: "shared" })
     const layer =
       setup.shared === undefined
@@ -217,14 +228,14 @@ const group = HttpApiGroup.make("things")
 const Things = HttpApi.make("things").add(group)
 
 export const ofEndpoints = (setup: Setup): ReceiverConformance.Harness => ({
-  name: `HttpReceiver on endpoints, ${setup.onFailure}`,
+  name: nameOf("endpoints", setup),
   onFailure: setup.onFailure,
   open: (handle) => {
     const answer = () => things(handle)
     const handlers = HttpApiBuilder.group(Things, "things", (handlers) =>
       handlers.handleRaw("get", answer).handleRaw("post", answer).handleRaw("put", answer)
     )
-    const idempotent = HttpReceiver.layer(ApiIdempotent, { mode: modeOf(setup.onFailure), principal: Tenant })
+    const idempotent = HttpReceiver.layer(ApiIdempotent, { mode: modeOf(setup), principal: Tenant })
     return onSocket(
       HttpApiBuilder.layer(Things).pipe(
         Layer.provide(handlers),

@@ -6,7 +6,7 @@
 import { Effect } from "effect"
 import { parseArgs } from "node:util"
 import { race } from "./racing/arena.ts"
-import { type Kind, kinds, missing } from "./racing/stores.ts"
+import { isolations, type Kind, kinds, missing } from "./racing/stores.ts"
 
 const { values } = parseArgs({
   // With and without the `--` of `npm run`.
@@ -18,12 +18,19 @@ const { values } = parseArgs({
     processes: { type: "string", default: "4" },
     histories: { type: "string", default: "500" },
     calls: { type: "string", default: "8" },
-    seed: { type: "string", default: "breakwater" }
+    seed: { type: "string", default: "breakwater" },
+    isolation: { type: "string" }
   }
 })
 
 const store = kinds.find((kind) => kind === values.store) as Kind | undefined
-const why = store === undefined ? `--store is one of ${kinds.join(", ")}` : missing(store)
+const isolation = isolations.find((isolation) => isolation === values.isolation)
+const why =
+  store === undefined
+    ? `--store is one of ${kinds.join(", ")}`
+    : values.isolation !== undefined && (isolation === undefined || store !== "postgres")
+      ? `--isolation is one of ${isolations.join(", ")}, of postgres`
+      : missing(store)
 if (store === undefined || why !== undefined) {
   console.error(`race: ${why}`)
   process.exit(2)
@@ -38,7 +45,8 @@ const report = await Effect.runPromise(
     processes: Number(processes),
     histories: Number(histories),
     calls: Number(calls),
-    seed
+    seed,
+    isolation
   })
 )
 console.log(JSON.stringify(report, null, 2))

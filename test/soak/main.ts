@@ -65,7 +65,7 @@ const program = Effect.gen(function* () {
           mode,
           kills: share(kills),
           stops: stops === undefined ? undefined : share(stops),
-          points: values.points?.split(",").map((point) => oneOf<Point>("points", point, points[mode])),
+          points: values.points?.split(",").map((point) => oneOf<Point>("points", point, points(store, mode))),
           servers: number("servers", values.servers),
           leaseMillis: number("lease", values.lease),
           settleMillis: number("settle", values.settle),

@@ -5,7 +5,14 @@ import type { Mutant } from "./protocol.ts"
 
 type Store = IdempotencyStore.Store
 
-export const mutated = (store: Store, mutant: Mutant | undefined): Store => {
+export const mutated = (
+  store: Store,
+  mutant: Mutant | undefined,
+  forgetAll?: Effect.Effect<unknown, unknown>
+): Store => {
+  if (mutant === "sweeps too much" && forgetAll !== undefined) {
+    return { ...store, sweep: () => Effect.as(Effect.orDie(forgetAll), 1) }
+  }
   if (mutant === "never done") return { ...store, complete: () => Effect.succeed(true) }
   if (mutant !== "done too early") return store
   return {

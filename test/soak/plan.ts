@@ -21,16 +21,13 @@ export interface Wanted {
 /** Which strike comes next: the kind that is furthest behind, and the point that had it least. */
 export const planOf = (options: Wanted) => {
   const { kills, mode, store } = options
-  const all = options.points ?? points[mode]
+  const all = options.points ?? points(store, mode)
   // Whoever is stopped after the work is done writes late: that comes first.
   const late = all.indexOf("before completion")
   const forStops = late < 0 ? all : [...all.slice(late), ...all.slice(0, late)]
+  // Whoever is stopped within a statement on SQLite keeps the lock of its file, and nobody can take over.
+  const isStoppable = (point: Point) => point !== (store === "sqlite" ? "during sweep" : undefined)
   const canCut = store === "postgres" && mode === "transactional"
-  const wanted: Readonly<Record<Strike, number>> = {
-    kill: kills,
-    stop: options.stops ?? Math.ceil(kills / 5),
-    cut: canCut ? (options.cuts ?? Math.ceil(kills / 5)) : 0
-  }
   const done: Record<Strike, ByPoint> = { kill: {}, stop: {}, cut: {} }
   const aimed: Record<Strike, ByPoint> = { kill: {}, stop: {}, cut: {} }
   const of = (counts: ByPoint, point: Point) => counts[point] ?? 0
@@ -38,8 +35,13 @@ export const planOf = (options: Wanted) => {
   const pointsOf: Readonly<Record<Strike, ReadonlyArray<Point>>> = {
     kill: all,
     // A transaction whose COMMIT is on the wire is cut off instead.
-    stop: canCut ? forStops.filter((point) => point !== "during commit") : forStops,
+    stop: forStops.filter((point) => isStoppable(point) && !(canCut && point === "during commit")),
     cut: ["during commit"]
+  }
+  const wanted: Readonly<Record<Strike, number>> = {
+    kill: kills,
+    stop: pointsOf.stop.length > 0 ? (options.stops ?? Math.ceil(kills / 5)) : 0,
+    cut: canCut ? (options.cuts ?? Math.ceil(kills / 5)) : 0
   }
   return {
     done,

@@ -4,9 +4,10 @@
 import { HttpServerRequest } from "effect/http"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type { IdempotencyStore } from "breakwater"
-import { Context, Duration, Effect, Option } from "effect"
+import { Context, Duration, Effect, identity, Option } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { ServerResponse } from "node:http"
+import { prepareSweep, sweepUntil } from "./sweeping.ts"
 import { attemptHeader, type Go, type Point, pointHeader, type Told } from "./protocol.ts"
 
 type Store = IdempotencyStore.Store
@@ -20,6 +21,8 @@ export class Current extends Context.Service<
     readonly attempt: string
     /** Where it is awaited. It waits once. */
     point: Point | undefined
+    /** Whether it has claimed, in a transaction that is still open. */
+    claims: boolean
     /** Whether it told that it commits, and waits for no answer before it does. */
     commits: boolean
   }
@@ -72,6 +75,7 @@ export const currentOf = Effect.map(HttpServerRequest.HttpServerRequest, (reques
     key: request.headers["idempotency-key"] ?? "",
     attempt: request.headers[attemptHeader] ?? "",
     point: request.headers[pointHeader] as Point | undefined,
+    claims: false,
     commits: false
   }
   if (current.point === "mid response") haltHalfway(request, current)
@@ -98,8 +102,30 @@ const haltHalfway = (request: HttpServerRequest.HttpServerRequest, current: Curr
 
 // ---- the store
 
+/** Takes an effect out of the transaction that is open. */
+type Outside = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Sweeps while the request waits: another fiber's work, of which the request's transaction knows nothing. */
+const sweeping = (store: Store) =>
+  Effect.flatMap(Effect.serviceOption(Current), (found) => {
+    if (Option.isNone(found) || found.value.point !== "during sweep") return Effect.void
+    let isOver = false
+    const struck = Effect.tap(at("during sweep"), () => Effect.sync(() => (isOver = true)))
+    const sweeps = sweepUntil(
+      store,
+      () => isOver,
+      (forgotten) => forgotten > 0 && tell({ _tag: "Swept", forgotten })
+    )
+    return Effect.andThen(
+      prepareSweep(store, found.value.attempt),
+      // It says first that it is here: SQLite does its work at once, and returns when it is over.
+      Effect.all([struck, sweeps], { concurrency: 2, discard: true })
+    )
+  })
+
 /** A store whose transitions are points. */
-export const watched = (store: Store, inTransaction: boolean): Store => {
+export const watched = (store: Store, outside: Outside | undefined = undefined): Store => {
+  const inTransaction = outside !== undefined
   /** Under a lease a transition is final when it has returned; in a transaction when that has been committed. */
   const alone = (self: Effect.Effect<void>) => (inTransaction ? Effect.void : self)
   const ends = (owner: IdempotencyStore.Owner, own: boolean): Effect.Effect<void> =>
@@ -114,7 +140,8 @@ export const watched = (store: Store, inTransaction: boolean): Store => {
         Effect.tap((claim) => {
           if (claim._tag !== "Started") return Effect.void
           claims.add(options.key)
-          return at("after claim")
+          const claimed = withCurrent((current) => Effect.sync(() => (current.claims = true)))
+          return claimed.pipe(Effect.andThen(at("after claim")), Effect.andThen((outside ?? identity)(sweeping(store))))
         })
       ),
     renew: (owner, lease) => {
@@ -156,12 +183,14 @@ export const watchedTransactional = (store: Transactional, sql: SqlClient.SqlCli
         })
     })
   })
+  const outside: Outside = Effect.updateContext(Context.omit(sql.transactionService) as never)
   return {
     ...store,
-    ...watched(store, true),
+    ...watched(store, outside),
     transaction: (options) => (self) =>
       Effect.andThen(at("before claim"), store.transaction(options)(Effect.tap(self, committing))).pipe(
-        Effect.ensuring(withCurrent(({ key }) => Effect.sync(() => claims.delete(key)))),
+        // Not what another request of the same key holds, for which this one has waited in vain.
+        Effect.ensuring(withCurrent((current) => Effect.sync(() => current.claims && claims.delete(current.key)))),
         Effect.tap(at("after completion")),
         // Nobody holds the wire to a file: the process is struck within COMMIT or, at the latest, here.
         Effect.tap(withCurrent(({ commits, key }) => (commits ? go(key) : Effect.void)))

@@ -8,6 +8,7 @@ export type Mode = "transactional" | "leased"
 export type Point =
   | "before claim"
   | "after claim"
+  | "during sweep"
   | "after child call"
   | "before completion"
   | "during commit"
@@ -15,14 +16,11 @@ export type Point =
   | "after completion"
   | "mid response"
 
-/**
- * The points of a mode, in the order in which a request meets them. A claim under a lease is committed by itself, and is
- * renewed; in a transaction there is one commit, of everything, and no call to anyone.
- */
-export const points: Readonly<Record<Mode, ReadonlyArray<Point>>> = {
+const all: Readonly<Record<Mode, ReadonlyArray<Point>>> = {
   leased: [
     "before claim",
     "after claim",
+    "during sweep",
     "after child call",
     "before completion",
     "during renew",
@@ -32,12 +30,26 @@ export const points: Readonly<Record<Mode, ReadonlyArray<Point>>> = {
   transactional: [
     "before claim",
     "after claim",
+    "during sweep",
     "before completion",
     "during commit",
     "after completion",
     "mid response"
   ]
 }
+
+/**
+ * The points of a mode, in the order in which a request meets them. A claim under a lease is committed by itself, and is
+ * renewed; in a transaction there is one commit, of everything, and no call to anyone.
+ *
+ * A process is struck during a sweep while it holds a claim. In a transaction on SQLite that can't be: who holds a claim
+ * has the only connection and the lock of every writer, so a sweep waits until it holds it no more. Redis has no sweep: it
+ * forgets by itself, and the method sends nothing.
+ */
+export const points = (store: Kind, mode: Mode): ReadonlyArray<Point> =>
+  store === "redis" || (store === "sqlite" && mode === "transactional")
+    ? all[mode].filter((point) => point !== "during sweep")
+    : all[mode]
 
 /** Defects that a soak must find, and the mode in which they show. */
 export const mutants = {
@@ -47,6 +59,8 @@ export const mutants = {
   "done too early": "leased",
   /** The record is never completed. */
   "never done": "leased",
+  /** A sweep forgets everything, whatever its time. It shows where there are sweeps: in SQL. */
+  "sweeps too much": "leased",
   /** Claim, writes and completion are committed one by one. */
   "no transaction": "transactional"
 } as const satisfies Readonly<Record<string, Mode>>
@@ -80,6 +94,8 @@ export type Told =
       readonly claims: number
       readonly backend: number | undefined
     }
+  /** A sweep has returned: how much it forgot. */
+  | { readonly _tag: "Swept"; readonly forgotten: number }
   /** A write of a claim that was taken over was refused. */
   | { readonly _tag: "Fenced"; readonly key: string }
   /** A request met something that no request should meet. */

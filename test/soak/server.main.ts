@@ -50,14 +50,17 @@ const storeOf = (setup: Setup): Effect.Effect<Context.Context<never>, unknown, S
   Effect.gen(function* () {
     const { kind, mode, mutant, place } = setup
     if (kind === "redis") {
-      return Context.make(IdempotencyStore.IdempotencyStore, watched(mutated(yield* redisOf(setup), mutant), false))
+      return Context.make(IdempotencyStore.IdempotencyStore, watched(mutated(yield* redisOf(setup), mutant)))
     }
     const sql = yield* sqlOf(setup)
     const { make } = yield* Effect.promise(() => import("../../src/sql/SqlIdempotencyStore.ts"))
     const table = recordsTable(kind, place)
     const store = yield* Effect.provideService(make({ table }), SqlClient.SqlClient, sql)
     if (mode === "leased") {
-      return Context.make(IdempotencyStore.IdempotencyStore, watched(mutated(store, mutant), false))
+      return Context.make(
+        IdempotencyStore.IdempotencyStore,
+        watched(mutated(store, mutant, sql`DELETE FROM ${sql(table)}`))
+      )
     }
     const transaction: typeof store.transaction = () => (self) => self
     const transactional = mutant === "no transaction" ? { ...store, transaction } : store

@@ -22,6 +22,8 @@ export interface Aim {
   readonly server: Server
   /** The request is at the point. */
   arrived: boolean
+  /** Which of its requests that is. */
+  attempt: string
 }
 
 export interface Server {
@@ -45,7 +47,8 @@ export interface Options {
   /** Sends a request of another key to this server, which is awaited after its claim. Returns its key. */
   readonly sendCompanion: (server: Server) => string
   /** It was struck. A kill counts if the process held a claim. */
-  readonly onStruck: (aim: Aim, counts: boolean, attempt: string) => void
+  readonly onStruck: (aim: Aim, counts: boolean) => void
+  readonly onSwept: (forgotten: number) => void
   readonly onFenced: (key: string) => void
   readonly onBroken: (what: string) => void
 }
@@ -58,7 +61,7 @@ export interface Servers {
 
 export const servers = (options: Options): Effect.Effect<Servers, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { bundle, isAnswered, onBroken, onFenced, onStruck, random, sendCompanion, setup, wire } = options
+    const { bundle, isAnswered, onBroken, onFenced, onStruck, onSwept, random, sendCompanion, setup, wire } = options
     const all: Array<Server> = []
     let closed = false
     let started = 0
@@ -74,8 +77,9 @@ export const servers = (options: Options): Effect.Effect<Servers, never, Scope.S
       server.port = undefined
       server.companion = undefined
       child.on("message", (told: Told) => {
-        // What a process said before it was killed may come later than its death.
-        if (server.child === child && !server.dead) heard(server, told)
+        // What a process said before it was killed may come later than its death. It did it all the same.
+        if (told._tag === "Swept") onSwept(told.forgotten)
+        else if (server.child === child && !server.dead) heard(server, told)
       })
       // The channel of a process that was killed.
       child.on("error", () => {})
@@ -89,7 +93,7 @@ export const servers = (options: Options): Effect.Effect<Servers, never, Scope.S
 
     const go = (server: Server, key: string) => server.child.send({ go: key } satisfies Go, () => {})
 
-    const heard = (server: Server, told: Told) => {
+    const heard = (server: Server, told: Exclude<Told, { readonly _tag: "Swept" }>) => {
       switch (told._tag) {
         case "Ready":
           server.port = told.port
@@ -101,54 +105,61 @@ export const servers = (options: Options): Effect.Effect<Servers, never, Scope.S
       }
       const { aim } = server
       if (aim === undefined) return go(server, told.key)
-      if (told.key === server.companion) return kill(server, aim, true, told.attempt)
+      if (told.key === server.companion) return kill(server, aim, true)
       if (told.key !== aim.key) return go(server, told.key)
       // A repeat of the same request, whose client had given up too early.
       if (aim.arrived) return
       aim.arrived = true
+      aim.attempt = told.attempt
       if (told._tag === "Committing") return commits(server, aim, told)
-      if (aim.strike === "stop") return stop(server, aim, told.attempt)
-      if (told.claims > 0) return kill(server, aim, true, told.attempt)
+      if (aim.strike === "stop") return stop(server, aim)
+      // One sweep of many, each of which takes less than a millisecond.
+      if (aim.point === "during sweep" && told.claims > 0) return killAfter(random() * 5, server, aim)
+      if (told.claims > 0) return kill(server, aim, true)
       server.companion = sendCompanion(server)
       const child = server.child
       setTimeout(() => {
-        if (server.child === child && server.aim === aim) kill(server, aim, false, told.attempt)
+        if (server.child === child && server.aim === aim) kill(server, aim, false)
       }, 4_000)
     }
 
-    const commits = (server: Server, aim: Aim, { attempt, backend }: Told & { readonly _tag: "Committing" }) => {
+    const commits = (server: Server, aim: Aim, { backend }: Told & { readonly _tag: "Committing" }) => {
       if (backend === undefined) {
         // A commit to a file: some milliseconds, of which one is met.
-        if (aim.strike === "stop") return stop(server, aim, attempt)
+        if (aim.strike === "stop") return stop(server, aim)
         const after = random() < 0.5 ? 0 : random() * 10
-        if (after === 0) return kill(server, aim, true, attempt)
-        const { child } = server
-        return void setTimeout(() => {
-          if (server.child === child && server.aim === aim) kill(server, aim, true, attempt)
-        }, after)
+        if (after === 0) return kill(server, aim, true)
+        return killAfter(after, server, aim)
       }
       const isHeld = wire!.hold(backend, random() < 0.5 ? "statement" : "answer", ({ cut }) => {
-        if (aim.strike === "kill") return kill(server, aim, true, attempt)
+        if (aim.strike === "kill") return kill(server, aim, true)
         cut()
-        struck(server, aim, true, attempt)
+        struck(server, aim, true)
       })
-      if (!isHeld) struck(server, aim, false, attempt)
+      if (!isHeld) struck(server, aim, false)
       go(server, aim.key)
     }
 
-    const kill = (server: Server, aim: Aim, counts: boolean, attempt: string) => {
+    const killAfter = (millis: number, server: Server, aim: Aim) => {
+      const { child } = server
+      setTimeout(() => {
+        if (server.child === child && server.aim === aim) kill(server, aim, true)
+      }, millis)
+    }
+
+    const kill = (server: Server, aim: Aim, counts: boolean) => {
       server.child.kill("SIGKILL")
       server.dead = true
       server.port = undefined
-      struck(server, aim, counts, attempt)
+      struck(server, aim, counts)
     }
 
-    const struck = (server: Server, aim: Aim, counts: boolean, attempt: string) => {
+    const struck = (server: Server, aim: Aim, counts: boolean) => {
       server.aim = undefined
-      onStruck(aim, counts, attempt)
+      onStruck(aim, counts)
     }
 
-    const stop = (server: Server, aim: Aim, attempt: string) => {
+    const stop = (server: Server, aim: Aim) => {
       const { child, port } = server
       child.kill("SIGSTOP")
       server.port = undefined
@@ -163,7 +174,7 @@ export const servers = (options: Options): Effect.Effect<Servers, never, Scope.S
         child.kill("SIGCONT")
         go(server, aim.key)
         server.port = port
-        struck(server, aim, true, attempt)
+        struck(server, aim, true)
       }
       wait()
     }

@@ -30,17 +30,23 @@ describe("a soak of the receiver on SQLite", () => {
         const report = yield* run({ mode, kills: 10, stops: 1 })
         assert.deepStrictEqual(found(report), nothing, JSON.stringify(report, null, 2))
         assert.isAtLeast(report.kills, 10)
-        assert.deepStrictEqual(Object.keys(report.killsByPoint).toSorted(), points[mode].toSorted())
+        assert.deepStrictEqual(Object.keys(report.killsByPoint).toSorted(), points("sqlite", mode).toSorted())
         assert.isAtLeast(report.stops, 1)
         // The first that is stopped has done its work and not written it down: another one took over meanwhile.
         if (mode === "leased") assert.isAtLeast(report.fenced, 1)
+        if (mode === "leased") assert.isAtLeast(report.swept, 1)
       }),
     minutes
   )
 
-  it.live.each<{ readonly mutant: Mutant; readonly point: Point; readonly finds: "lost" | "duplicated" }>([
+  it.live.each<{
+    readonly mutant: Mutant
+    readonly point: Point
+    readonly finds: "lost" | "duplicated" | "violations"
+  }>([
     { mutant: "no child key", point: "after child call", finds: "duplicated" },
-    { mutant: "done too early", point: "after claim", finds: "lost" }
+    { mutant: "done too early", point: "after claim", finds: "lost" },
+    { mutant: "sweeps too much", point: "during sweep", finds: "violations" }
   ])(
     "$mutant: $finds",
     ({ finds, mutant, point }) =>

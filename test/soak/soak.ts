@@ -3,7 +3,7 @@
  * give up, and an oracle that counts what was done.
  */
 import { Effect, FiberSet, type Scope } from "effect"
-import { prepare } from "../idempotency/racing/stores.ts"
+import { openStore, prepare } from "../idempotency/racing/stores.ts"
 import type { Bundle } from "./bundle.ts"
 import { deliver, judge, type Sent } from "./load.ts"
 import { databaseOf, providerOf } from "./oracle.ts"
@@ -11,6 +11,7 @@ import { pgWire } from "./pgWire.ts"
 import { type ByPoint, planOf, type Wanted } from "./plan.ts"
 import type { Kind, Mode, Mutant, Setup } from "./protocol.ts"
 import { type Aim, type Server, servers } from "./servers.ts"
+import { judgeSweeps } from "./sweeping.ts"
 
 export interface Options extends Wanted {
   readonly servers?: number | undefined
@@ -42,6 +43,8 @@ export interface Report {
   readonly commits: { readonly committed: number; readonly rolledBack: number }
   /** Writes of a process that had lost its claim, which the store refused. */
   readonly fenced: number
+  /** Records that were forgotten by sweeps which had returned when their process was struck. */
+  readonly swept: number
   /** Answers to what was done and could not be recorded. */
   readonly unrecorded: number
   readonly keys: number
@@ -91,7 +94,10 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
       const all = new Map<string, Sent>()
       /** The request that was on its way when its process was struck within COMMIT. */
       const commits = new Map<string, string>()
+      /** The requests beside which a process swept when it was struck. */
+      const sweeps: Array<string> = []
       const broken: Array<string> = []
+      let swept = 0
       let fenced = 0
       let idleKills = 0
       let keys = 0
@@ -136,13 +142,15 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
           run(delivered(sent, () => (server.child === child ? { server, point: "after claim" } : undefined)))
           return sent.key
         },
-        onStruck: (aim, counts, attempt) => {
+        onStruck: (aim, counts) => {
           lastStrike = performance.now()
           plan.over(aim, counts)
           if (!counts) idleKills++
-          if (aim.point === "during commit") commits.set(aim.key, attempt)
+          if (aim.point === "during commit") commits.set(aim.key, aim.attempt)
+          if (aim.point === "during sweep") sweeps.push(aim.attempt)
           options.onProgress?.(plan.sum(plan.done.kill), plan.sum(plan.done.stop))
         },
+        onSwept: (forgotten) => (swept += forgotten),
         onFenced: () => fenced++,
         onBroken: (what) => broken.push(what)
       })
@@ -156,7 +164,7 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
       const aimAt = (server: Server | undefined, { key }: Sent): Aim | undefined => {
         const next = server === undefined ? undefined : plan.next()
         if (server === undefined || next === undefined) return undefined
-        const aim: Aim = { key, server, arrived: false, ...next }
+        const aim: Aim = { key, server, arrived: false, attempt: "", ...next }
         server.aim = aim
         return aim
       }
@@ -187,6 +195,7 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
       if (plan.sum(plan.done.stop) > 0) yield* Effect.sleep(leaseMillis / 2)
 
       if (!plan.isDone()) broken.push(`the soak stalled: no process could be struck for a minute: ${fleet.describe()}`)
+      if (sweeps.length > 0) broken.push(...(yield* judgeSweeps(yield* openStore(store, place), sweeps)))
       const counts = new Map<string, number>()
       for (const order of yield* effects) counts.set(order, (counts.get(order) ?? 0) + 1)
       const { duplicated, lost, violations } = judge(all.values(), (key) => counts.get(key) ?? 0)
@@ -210,6 +219,7 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
         idleKills,
         commits: { committed, rolledBack: commits.size - committed },
         fenced,
+        swept,
         unrecorded: Array.from(all.values()).flatMap(({ answers }) => answers.filter(({ unrecorded }) => unrecorded))
           .length,
         keys: all.size,

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 import { line, type Made, model } from "../../../src/testing/internal/conformance/model.ts"
 import { linearize } from "../../../src/testing/internal/linearize.ts"
 import { type Done, type Line, revive, type Setup, type Task } from "./racer.ts"
-import { type Kind, prepare } from "./stores.ts"
+import { type Isolation, type Kind, prepare } from "./stores.ts"
 
 export interface Options {
   readonly store: Kind
@@ -24,6 +24,8 @@ export interface Options {
   readonly histories: number
   readonly calls: number
   readonly seed: string
+  /** Of PostgreSQL. Default: that of its server. */
+  readonly isolation?: Isolation | undefined
   /** Whether the store has two defects, to see that the race finds them. */
   readonly broken?: boolean
 }
@@ -97,7 +99,7 @@ export const race = (options: Options): Effect.Effect<Report, unknown> =>
   Effect.scoped(
     Effect.gen(function* () {
       const { histories, keys, processes, racers, store } = options
-      const place = yield* prepare(store)
+      const place = yield* prepare(store, options.isolation)
       const examples: Array<string> = []
       let violations = 0
       const violation = (what: string) => {
@@ -105,7 +107,14 @@ export const race = (options: Options): Effect.Effect<Report, unknown> =>
         const kind = what.slice(0, what.indexOf(":"))
         if (examples.filter((example) => example.startsWith(kind)).length < 2) examples.push(what)
       }
-      const setup = { kind: store, place, keys, racers: Math.ceil(racers / processes), broken: options.broken ?? false }
+      const setup = {
+        kind: store,
+        place,
+        keys,
+        racers: Math.ceil(racers / processes),
+        isolation: options.isolation,
+        broken: options.broken ?? false
+      }
       const all = yield* Effect.forEach(
         Array.from({ length: processes }, (_, process) => process),
         (process) => start({ ...setup, process }),

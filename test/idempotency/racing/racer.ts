@@ -8,7 +8,7 @@ import { draw, perform, timeless } from "../../../src/testing/internal/conforman
 import type { Answer, Op } from "../../../src/testing/internal/conformance/model.ts"
 import { noEpoch } from "../mutants/noEpoch.ts"
 import { overwriteOnClaim } from "../mutants/overwriteOnClaim.ts"
-import { type Kind, openStore } from "./stores.ts"
+import { type Isolation, type Kind, openStore } from "./stores.ts"
 
 export interface Setup {
   readonly kind: Kind
@@ -17,6 +17,7 @@ export interface Setup {
   readonly keys: number
   /** How many racers of every key run in this process. */
   readonly racers: number
+  readonly isolation: Isolation | undefined
   /** Whether its store overwrites on claim and knows no epoch, to see that the race finds it. */
   readonly broken: boolean
 }
@@ -188,7 +189,7 @@ export const revive = (answer: Answer): Answer => {
 if (process.argv[1] === import.meta.filename && process.send !== undefined) {
   const setup = JSON.parse(process.argv[2]!) as Setup
   const program = Effect.gen(function* () {
-    const store = yield* openStore(setup.kind, setup.place)
+    const store = yield* openStore(setup.kind, setup.place, setup.isolation)
     const broken = { ...store, ...overwriteOnClaim.change?.(store), ...noEpoch.change?.(store) }
     const perform = run(setup, setup.broken ? broken : store)
     yield* Effect.callback<void>((resume) => {

@@ -72,6 +72,8 @@ export class CallFailure extends Data.TaggedError("CallFailure")<{
   readonly correlationId: string
   readonly key: string | undefined
   readonly stopped: Stopped
+  /** Why the outbox did not take the call, where it should have been parked: nothing will make it later. */
+  readonly parkFailed?: string | undefined
 }> {
   readonly [TypeId]: typeof TypeId = TypeId
 
@@ -98,6 +100,7 @@ export class CallFailure extends Data.TaggedError("CallFailure")<{
       retryAfterMs: this.retryAfter === undefined ? undefined : Duration.toMillis(this.retryAfter),
       correlationId: this.correlationId,
       key: this.key,
+      parkFailed: this.parkFailed,
       next: nextStep(this)
     }
   }
@@ -183,6 +186,7 @@ const format = (self: CallFailure): string => {
       self.retryAfter === undefined ? "" : ` (asked to wait ${millis(Duration.toMillis(self.retryAfter))})`
     }`
   )
+  if (self.parkFailed !== undefined) lines.push(`  not parked     ${self.parkFailed}`)
   if (self.key !== undefined) lines.push(`  key            ${self.key}`)
   lines.push(`  correlation id ${self.correlationId}`)
   lines.push(`  next           ${nextStep(self)}`)

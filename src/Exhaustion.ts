@@ -3,23 +3,35 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { CallFailure } from "./CallFailure.ts"
 import type { Outcome } from "./Outcome.ts"
+import type { OnDead, Parked } from "./OutboxEntry.ts"
+import type { OutboxStore } from "./OutboxStore.ts"
 
 /**
- * A decision as data. `Needs` is what it asks of an operation: `"safe"` operations may fall back after any failure, any
+ * What a decision asks of an operation: nothing, that it changes nothing, or that it can be stored and sent again later,
+ * `"bounded"` if the decision itself says for how long or in which order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Needs = "any" | "safe" | "storable" | "bounded"
+
+/**
+ * A decision as data. `N` is what it asks of an operation: `"safe"` operations may fall back after any failure, any
  * operation may fall back while it certainly did not happen.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Exhaustion<in In, out A, out R, out Needs extends "any" | "safe"> {
+export interface Exhaustion<in In, out A, out R, out N extends Needs> {
   readonly decision: Decision
   readonly "~in": (_: In) => void
   readonly "~a": () => A
   readonly "~r": () => R
-  readonly "~n": () => Needs
+  readonly "~n": () => N
 }
 
 /**
@@ -36,6 +48,26 @@ export type Decision =
       readonly unlessItHappened: boolean
       readonly f: (input: never, failure: never) => Effect.Effect<unknown, never, unknown>
     }
+  | { readonly _tag: "Park"; readonly bounds: Bounds<never> }
+
+/**
+ * In which order stored calls are made, and for how long. An operation without a key needs one of the two: sent late, it
+ * may overwrite what is newer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Bounds<in In> {
+  /**
+   * The name of a lane. Its calls are made one after the other: one that comes while an earlier one is stored is stored
+   * behind it, without a try.
+   */
+  readonly lane?: ((input: In) => string) | undefined
+  /** Whether a dead or unclear call of a lane stops those behind it. Default: `"block"`. */
+  readonly onDead?: OnDead | undefined
+  /** From when on a stored call is not made any more. */
+  readonly expiresAfter?: Duration.Input | undefined
+}
 
 /**
  * A decision of which nothing is known.
@@ -43,7 +75,7 @@ export type Decision =
  * @category models
  * @since 0.1.0
  */
-export type Any = Exhaustion<never, unknown, unknown, "any" | "safe">
+export type Any = Exhaustion<never, unknown, unknown, Needs>
 
 /**
  * A failure of a call that certainly did not happen.
@@ -55,8 +87,8 @@ export interface DidNotHappen extends CallFailure {
   readonly outcome: Extract<Outcome, "NotSent" | "Refused">
 }
 
-const make = <In, A, R, Needs extends "any" | "safe">(decision: Decision): Exhaustion<In, A, R, Needs> =>
-  ({ decision }) as Exhaustion<In, A, R, Needs>
+const make = <In, A, R, N extends Needs>(decision: Decision): Exhaustion<In, A, R, N> =>
+  ({ decision }) as Exhaustion<In, A, R, N>
 
 /**
  * Fail loudly: the call fails with the application's own error, which says whether it happened.
@@ -108,6 +140,44 @@ export const fallbackUnlessItHappened = <In, A, R = never>(
   })
 
 /**
+ * Store the call, so that an `OutboxWorker` makes it later: the call succeeds with `Parked`, which is not its result.
+ *
+ * **When to use**
+ *
+ * Use where the caller can go on without the answer, and losing the call in a crash of this process is bearable. Where it
+ * must happen, use `Outbox.writeAhead`: that stores it before it is first sent.
+ *
+ * **Details**
+ *
+ * Parked is what was turned away here, did not reach the provider, was throttled, timed out, was cut off, or is in flight.
+ * Invalid input, declared and rejected answers, key conflicts, held outcomes and answers that do not match their schema
+ * fail as they would. A caller that gives up after the first byte was sent parks the call too. The stored call keeps its
+ * key and its bytes. Storing has 1 second and is no part of the caller's transaction; if it fails, the call fails with its
+ * own failure, whose `parkFailed` says so. Telemetry counts it as `parked`.
+ *
+ * It does not compile where a repeat is not safe, nor for an operation without a key: use `parkWith` there.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const park: Exhaustion<unknown, Parked, OutboxStore, "storable"> = make({ _tag: "Park", bounds: {} })
+
+/**
+ * `park`, in a lane or for a limited time.
+ *
+ * **Details**
+ *
+ * A lane costs one read of the store per call, before it is first sent. If that read fails the call fails, unsent: what is
+ * newer must not go before what is older.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const parkWith = <In>(
+  bounds: Bounds<In> & ({ readonly lane: (input: In) => string } | { readonly expiresAfter: Duration.Input })
+): Exhaustion<In, Parked, OutboxStore, "bounded"> => make({ _tag: "Park", bounds: bounds as Bounds<never> })
+
+/**
  * One sentence for plans.
  *
  * @category destructors
@@ -116,4 +186,6 @@ export const fallbackUnlessItHappened = <In, A, R = never>(
 export const describe = (self: { readonly decision: Decision }): string =>
   self.decision._tag === "Fail"
     ? "fail loudly"
-    : `fall back${self.decision.unlessItHappened ? ", unless it may have happened" : ""}: ${self.decision.reason}`
+    : self.decision._tag === "Park"
+      ? "park it in the outbox"
+      : `fall back${self.decision.unlessItHappened ? ", unless it may have happened" : ""}: ${self.decision.reason}`

@@ -19,6 +19,15 @@ import { check, format } from "./internal/duration.ts"
 export type Repeat = "Safe" | "Idempotent" | "AtMostOnce"
 
 /**
+ * A `Repeat`, as types tell it: `Inherent` is `Idempotent` at once, but late it may overwrite what is newer, since nothing
+ * tells the provider that it is a repeat.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Kind = Repeat | "Inherent"
+
+/**
  * Where a provider reads the key.
  *
  * @category models
@@ -51,12 +60,13 @@ export type Placement =
  * @category models
  * @since 0.1.0
  */
-export interface Idempotency<in In, out A, out R, out M extends Repeat> {
-  readonly repeat: M
+export interface Idempotency<in In, out A, out R, out M extends Kind> {
+  readonly repeat: Repeat
   readonly strategy: Strategy
   readonly "~in": (_: In) => void
   readonly "~a": () => A
   readonly "~r": () => R
+  readonly "~m": () => M
 }
 
 /**
@@ -90,9 +100,9 @@ export type Strategy =
  * @category models
  * @since 0.1.0
  */
-export type Any = Idempotency<never, unknown, unknown, Repeat>
+export type Any = Idempotency<never, unknown, unknown, Kind>
 
-const make = <In, A, R, M extends Repeat>(repeat: M, strategy: Strategy): Idempotency<In, A, R, M> =>
+const make = <In, A, R, M extends Kind>(repeat: Repeat, strategy: Strategy): Idempotency<In, A, R, M> =>
   ({ repeat, strategy }) as Idempotency<In, A, R, M>
 
 /**
@@ -187,7 +197,7 @@ export const keyed = <In>(
  * @category constructors
  * @since 0.1.0
  */
-export const inherent = (reason: string): Idempotency<unknown, never, never, "Idempotent"> =>
+export const inherent = (reason: string): Idempotency<unknown, never, never, "Inherent"> =>
   make("Idempotent", { _tag: "Inherent", reason })
 
 /**

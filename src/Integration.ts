@@ -13,10 +13,11 @@ import type { CallFailure } from "./CallFailure.ts"
 import type * as Exhaustion from "./Exhaustion.ts"
 import { servicesOf } from "./internal/context.ts"
 import { Drain } from "./internal/drain.ts"
+import { type Durable, DurableId } from "./internal/durable.ts"
 import { check } from "./internal/duration.ts"
 import type * as P from "./internal/policy.ts"
 import { type Defaults as AnyDefaults, formatPlan, type OperationPlan, planOf, stackOf } from "./internal/plan.ts"
-import { compile, type Method, reconcileOf } from "./internal/runner.ts"
+import { compile, reconcileOf } from "./internal/runner.ts"
 import { callSite } from "./internal/stack.ts"
 import type * as Operation from "./Operation.ts"
 import { PolicyError } from "./PolicyError.ts"
@@ -37,7 +38,7 @@ export interface Defaults {
   /** The stateful layers: one of each per integration. They stay whatever policy an operation has. */
   readonly shared?: P.Policy<never, "any">
   /** What becomes of a call when its policy has done all it could. */
-  readonly exhausted?: Exhaustion.Exhaustion<unknown, unknown, unknown, "any" | "safe">
+  readonly exhausted?: Exhaustion.Exhaustion<unknown, unknown, unknown, Exhaustion.Needs>
   /** The application's error for every failure that is not declared. An operation's own knows the type of its input. */
   readonly orElse?: (failure: CallFailure, input: unknown) => unknown
   /**
@@ -79,9 +80,9 @@ type First<Missing> = "policy" extends Missing ? "policy" : "exhausted" extends 
 
 /** `unknown` if every decision of an operation is made and fits, else the sentence that refuses it. */
 type Checked<O, D> =
-  O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer M, infer Left>
+  O extends Operation.Operation<infer In, infer _A, infer _E, infer _R, infer M, infer Left>
     ? [Exclude<Left, Given<D>>] extends [never]
-      ? ("exhausted" extends Left ? Operation.ExhaustionFits<NeedsOf<Get<D, "exhausted">>, M> : unknown) &
+      ? ("exhausted" extends Left ? Operation.ExhaustionFits<NeedsOf<Get<D, "exhausted">>, M, In> : unknown) &
           ("policy" extends Left ? Operation.PolicyFits<Get<D, "policy">, M> : unknown)
       : Sentences[First<Exclude<Left, Given<D>>>]
     : never
@@ -290,6 +291,7 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
     const states = new Map<string, { readonly options: object; readonly operation: string; readonly state: unknown }>()
 
     const methods: Record<string, (input: unknown) => Effect.Effect<unknown, unknown>> = {}
+    const durables: Record<string, Durable> = {}
     for (const [name, operation] of Object.entries(operations)) {
       const definition = operation.definition
       const stack = stackOf(definition, defaults, overrides[name])
@@ -325,9 +327,11 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
                 )
           }) as never
       }
-      const method: Method = yield* compile(definition, stack, defaults, site, drain, observers)
+      const { durable, method } = yield* compile(definition, stack, defaults, site, drain, observers)
       methods[name] = (input) => method(input, callSite())
+      if (durable !== undefined) durables[name] = durable
     }
+    Object.defineProperty(methods, DurableId, { value: durables })
     // Added last, so that it runs first: calls that still run need what the policies acquired.
     yield* Effect.addFinalizer(() => drain.close(id, grace.millis))
     return methods as never

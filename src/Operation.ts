@@ -42,7 +42,7 @@ export interface Operation<
   out A,
   out E,
   out R,
-  out M extends Idempotency.Repeat,
+  out M extends Idempotency.Kind,
   out Open extends Decision
 > extends Pipeable {
   readonly [TypeId]: typeof TypeId
@@ -61,7 +61,7 @@ export interface Operation<
  * @category models
  * @since 0.1.0
  */
-export type Any = Operation<never, unknown, unknown, unknown, Idempotency.Repeat, Decision>
+export type Any = Operation<never, unknown, unknown, unknown, Idempotency.Kind, Decision>
 
 /**
  * Returns whether a value is an `Operation`.
@@ -117,11 +117,53 @@ export type PolicyFits<Pol, M> =
  * @category type-level
  * @since 0.1.0
  */
-export type ExhaustionFits<N, M> = "safe" extends N
+export type ExhaustionFits<N, M, In> = "safe" extends N
   ? [M] extends ["Safe"]
     ? unknown
     : "this fallback may run after it happened, and would do it twice: use Exhaustion.fallbackUnlessItHappened"
-  : unknown
+  : "storable" extends N
+    ? "AtMostOnce" extends M
+      ? "a repeat of this operation is not safe, so it can't be parked: use Outbox.writeAhead, or Exhaustion.fail"
+      : "Inherent" extends M
+        ? "sent late, this operation may overwrite what is newer: use Exhaustion.parkWith({ lane }) or ({ expiresAfter })"
+        : Storable<In>
+    : "bounded" extends N
+      ? "AtMostOnce" extends M
+        ? "a repeat of this operation is not safe, so it can't be parked: use Outbox.writeAhead, or Exhaustion.fail"
+        : Storable<In>
+      : unknown
+
+/** What no codec writes down. */
+type Unwritable = FormData | ReadableStream | ((...args: never) => unknown) | symbol
+
+/**
+ * `unknown` if an input can be stored, else the sentence that refuses it. It looks at the parts of an HTTP request, and at
+ * their fields.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type Storable<In> = [In] extends [void]
+  ? unknown
+  : unknown extends In
+    ? NoCodec
+    : true extends Written<In> | { [K in keyof In]: Written<In[K]> | Fields<In[K]> }[keyof In]
+      ? NoCodec
+      : unknown
+type NoCodec =
+  "this input has no codec, so the call can't be stored: describe it by a schema, without forms, streams and functions"
+type Written<V> = 0 extends 1 & V
+  ? true
+  : unknown extends V
+    ? true
+    : Extract<V, Unwritable> extends never
+      ? false
+      : true
+type Fields<V> = V extends string | number | boolean | bigint | Date | Uint8Array
+  ? false
+  : V extends object
+    ? { [K in keyof V]: Extract<V[K], FormData | ReadableStream> extends never ? false : true }[keyof V]
+    : false
 
 /**
  * A case for every declared error. It gets the call's input too, so that an error can name what it is about.
@@ -165,11 +207,11 @@ export type OpenOf<Pol, NX, L> = [
  * @category type-level
  * @since 0.1.0
  */
-export interface Decisions<In, A2, RX, NX extends "any" | "safe", M, Pol, L> {
+export interface Decisions<In, A2, RX, NX extends Exhaustion.Needs, M, Pol, L> {
   /** The call-shaped layers. */
   readonly policy?: Pol & P.Any & PolicyFits<Pol, M>
   /** What becomes of the call when the policy has done all it could. */
-  readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & ExhaustionFits<NX, M>
+  readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & ExhaustionFits<NX, M, In>
   /**
    * The application's error for every failure that is not declared. It gets the call's input too, as the caller gave it:
    * after `InvalidInput` it is not valid.
@@ -259,7 +301,7 @@ export interface Sending extends Call {
  * @category models
  * @since 0.1.0
  */
-export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends "any" | "safe", M, Pol, L> = {
+export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends Exhaustion.Needs, M, Pol, L> = {
   /** Validated before anything is sent. */
   readonly input?: I
   /** What the answer must look like. */
@@ -292,7 +334,7 @@ export const query = <
   C = {},
   A2 = never,
   RX = never,
-  NX extends "any" | "safe" = never,
+  NX extends Exhaustion.Needs = never,
   Pol = unknown,
   L = unknown
 >(
@@ -325,12 +367,12 @@ export const mutation = <
   E0,
   R0,
   RI,
-  M extends Idempotency.Repeat,
+  M extends Idempotency.Kind,
   I = undefined,
   C = {},
   A2 = never,
   RX = never,
-  NX extends "any" | "safe" = never,
+  NX extends Exhaustion.Needs = never,
   Pol = unknown,
   L = unknown
 >(
@@ -402,11 +444,11 @@ export const mutation = <
 export const fromPromise = <
   S,
   RI,
-  M extends Idempotency.Repeat,
+  M extends Idempotency.Kind,
   I = undefined,
   A2 = never,
   RX = never,
-  NX extends "any" | "safe" = never,
+  NX extends Exhaustion.Needs = never,
   Pol = unknown,
   L = unknown,
   RC = never,

@@ -32,6 +32,7 @@ export type Tag =
   | "DeadlineExceeded"
   | "KeyExpired"
   | "Draining"
+  | "NotStored"
   // The network.
   | "Unreachable"
   | "Disconnected"
@@ -125,6 +126,7 @@ const table: Record<Tag, Row> = {
   DeadlineExceeded: row("NotSent", false, "ignored", "no time was left to start"),
   KeyExpired: row("NotSent", false, "ignored", "the provider may have forgotten the key"),
   Draining: row("NotSent", false, "ignored", "the integration is shutting down"),
+  NotStored: row("NotSent", true, "ignored", "the outbox could not store the call"),
   Unreachable: row("NotSent", true, "failure", "the provider could not be reached"),
   Disconnected: row("Unknown", true, "failure", "the connection was lost"),
   Timeout: row("Unknown", true, "failure", "no answer in time"),
@@ -174,7 +176,8 @@ const local: ReadonlySet<Tag> = new Set([
   "RateLimited",
   "BudgetSpent",
   "DeadlineExceeded",
-  "Draining"
+  "Draining",
+  "NotStored"
 ])
 
 /**

@@ -23,6 +23,7 @@ export type CallOutcome =
   | "ok_after_retry"
   | "fallback"
   | "parked"
+  | "queued"
   | "failed"
   | "exhausted"
   | "timeout"
@@ -96,6 +97,9 @@ export const names = {
   callQueueWait: "breakwater.call.queue_wait",
   activeCalls: "breakwater.active_calls",
   httpDuration: "http.client.request.duration",
+  outboxDepth: "breakwater.outbox.depth",
+  outboxOldestAge: "breakwater.outbox.oldest_age",
+  outboxEnded: "breakwater.outbox.ended",
   receiver: "breakwater.receiver",
   receiverRequests: "breakwater.receiver.requests"
 } as const

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
@@ -13,58 +14,28 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { check } from "./internal/duration.ts"
 import * as crypto from "./internal/webhookCrypto.ts"
-import * as providers from "./internal/webhookProviders.ts"
+import { type Secret, TypeId, type Webhook } from "./internal/webhookDefinition.ts"
 import { failing, type HeadersInput, normalized, type Opening, type Scheme, utf8 } from "./internal/webhookScheme.ts"
-import { addressOf, twilio as twilioScheme } from "./internal/webhookTwilio.ts"
 import type { WebhookError } from "./WebhookError.ts"
 
+export {
+  github,
+  type Options,
+  type Secret,
+  type Secrets,
+  shopify,
+  slack,
+  standard,
+  stripe,
+  type TimedOptions,
+  twilio,
+  type Webhook
+} from "./internal/webhookDefinition.ts"
 export { WebhookError, type WebhookReason } from "./WebhookError.ts"
 
-const TypeId = "~breakwater/Webhook"
-
 // ---- models
-
-/**
- * One active secret, or several: a value, a `Config` that is read when the verifier is made, or an effect that is run for
- * every delivery, so that a rotation needs no restart.
- *
- * @category models
- * @since 0.1.0
- */
-export type Secret =
-  | Redacted.Redacted
-  | Config.Config<Redacted.Redacted | ReadonlyArray<Redacted.Redacted>>
-  | Effect.Effect<Redacted.Redacted | ReadonlyArray<Redacted.Redacted>, unknown>
-
-/**
- * All secrets that are active. While one is rotated, both the old and the new one are: a delivery that either has signed
- * is accepted, and none is lost.
- *
- * @category models
- * @since 0.1.0
- */
-export type Secrets = Secret | readonly [Secret, ...Array<Secret>]
-
-/**
- * How one provider signs, with the secrets that are active.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Webhook {
-  readonly provider: string
-  readonly secrets: Secrets
-  /** How far apart signing and arrival may be. `undefined` where the provider signs no time. */
-  readonly tolerance: Duration.Duration | undefined
-  /** The largest body that is read, in bytes. */
-  readonly maxBytes: number
-  /** How long the provider goes on delivering an event that was not accepted. */
-  readonly retryHorizon: Duration.Duration
-  /** How long an id is remembered, unless the receiver says otherwise. */
-  readonly timeToLive: Duration.Duration
-  readonly [TypeId]: unknown
-}
 
 /**
  * What arrived, as it arrived.
@@ -110,202 +81,6 @@ export interface Verified {
   readonly handshake: string | undefined
 }
 
-/**
- * Options that all providers share.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  readonly secrets: Secrets
-  /** The largest body, in bytes. Default: 1 MiB. */
-  readonly maxBytes?: number | undefined
-}
-
-/**
- * Options of the providers that sign a time.
- *
- * @category models
- * @since 0.1.0
- */
-export interface TimedOptions extends Options {
-  /** How far apart signing and arrival may be, in either direction. Default: 5 minutes. */
-  readonly tolerance?: Duration.Input | undefined
-}
-
-// ---- providers
-
-const make = (
-  provider: string,
-  options: TimedOptions,
-  horizon: Duration.Input,
-  timeToLive: Duration.Input,
-  timed: boolean,
-  opening: Opening
-): Webhook => ({
-  provider,
-  secrets: options.secrets,
-  tolerance: timed ? Duration.fromInputUnsafe(options.tolerance ?? "5 minutes") : undefined,
-  maxBytes: options.maxBytes ?? 1024 * 1024,
-  retryHorizon: Duration.fromInputUnsafe(horizon),
-  timeToLive: Duration.fromInputUnsafe(timeToLive),
-  [TypeId]: opening
-})
-
-/**
- * Standard Webhooks (`standardwebhooks.com`), as OpenAI, Svix and many others send them.
- *
- * **Details**
- *
- * `v1` signatures are checked with secrets of the form `whsec_…` (the prefix may be missing), `v1a` signatures with the
- * public key `whpk_…`, or with the key pair's secret `whsk_…`. With `prefix: "svix"` the headers are `svix-id` and so on. An id
- * with a full stop is refused: the specification warns that it would let a captured delivery be cut in another place.
- *
- * The specification's example schedule goes on for 75 hours and 35 minutes; an id is remembered for 7 days. (Its advice to
- * keep ids for 5 minutes is for replays, and far too short for redeliveries.)
- *
- * **Example** (Signed here, verified there)
- *
- * ```ts
- * import { Webhook } from "breakwater"
- * import { Effect, Redacted } from "effect"
- *
- * const Events = Webhook.standard({ secrets: Redacted.make("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") })
- * const body = new TextEncoder().encode('{"type":"invoice.paid"}')
- *
- * const program = Effect.gen(function* () {
- *   const headers = yield* Webhook.sign(Events, { id: "msg_1", body })
- *   const { id } = yield* Webhook.verify(Events, { headers, body })
- *   return id
- * })
- *
- * await Effect.runPromise(program) // => "msg_1"
- * ```
- *
- * @category providers
- * @since 0.1.0
- */
-export const standard = (options: TimedOptions & { readonly prefix?: "webhook" | "svix" | undefined }): Webhook => {
-  const scheme = providers.standard(options.prefix ?? "webhook")
-  return make(scheme.provider, options, "4536 minutes", "7 days", true, Effect.succeed(scheme))
-}
-
-/**
- * Stripe: `Stripe-Signature`, with the endpoint's signing secret (`whsec_…`, used as it is written).
- *
- * **Details**
- *
- * The id is the event's, from the body. Stripe delivers for 3 days, and an event can be sent again by hand for as long as
- * Stripe keeps it, which is 30 days: so long is its id remembered. The bodies of two deliveries of one event may differ (in
- * `pending_webhooks`), so they are not compared.
- *
- * @category providers
- * @since 0.1.0
- */
-export const stripe = (options: TimedOptions): Webhook =>
-  make("Stripe", options, "72 hours", "30 days", true, Effect.succeed(providers.stripe))
-
-/**
- * GitHub: `X-Hub-Signature-256`, with the webhook's secret.
- *
- * **Details**
- *
- * The id is `X-GitHub-Delivery`, the same when a delivery is repeated. GitHub repeats nothing by itself; by hand or by its
- * API it can be done for 3 days. Payloads may have 25 MB: raise `maxBytes` if you subscribe to events of that size.
- *
- * **Gotchas**
- *
- * The signature covers the body alone: no time, no id and no `X-GitHub-Event`. What was captured once can be replayed for
- * ever, and the memory of ids is the only defence. So an id is remembered for ten years, in practice without end. A
- * replay under a made-up id is a new delivery to anyone who looks at ids: keep TLS on, and make handlers that do harm
- * twice look at the event's own identity (with `Receiver.once` and a key from the payload).
- *
- * @category providers
- * @since 0.1.0
- */
-export const github = (options: Options): Webhook =>
-  make("GitHub", options, "3 days", "3650 days", false, Effect.succeed(providers.github))
-
-/**
- * Slack: `X-Slack-Signature`, with the app's signing secret; for events, commands and interactions.
- *
- * **Details**
- *
- * The id is `event_id`, else `trigger_id`, else the digest of what was signed. Slack repeats an event 3 times within
- * minutes, and hourly for a day where an app has asked for delayed events. Its test of the address (`url_verification`) is
- * answered by `WebhookReceiver`. The payload of an interaction is the JSON within its form.
- *
- * @category providers
- * @since 0.1.0
- */
-export const slack = (options: TimedOptions): Webhook =>
-  make("Slack", options, "25 hours", "7 days", true, Effect.succeed(providers.slack))
-
-/**
- * Shopify: `X-Shopify-Hmac-SHA256`, with the app's client secret.
- *
- * **Details**
- *
- * The id is `X-Shopify-Webhook-Id`, of one delivery to one subscription; with `dedupe: "event"` it is `X-Shopify-Event-Id`,
- * which several subscriptions share: then subscribe once per route. Shopify repeats 8 times within 4 hours. After a
- * rotation it may sign with the old secret for an hour: keep both active.
- *
- * **Gotchas**
- *
- * The signature covers the body alone, no time and no id: see `github`. Give `WebhookReceiver` a longer `timeToLive` where
- * a replay after 7 days would do harm.
- *
- * @category providers
- * @since 0.1.0
- */
-export const shopify = (options: Options & { readonly dedupe?: "webhook" | "event" | undefined }): Webhook =>
-  make(
-    "Shopify",
-    options,
-    "4 hours",
-    "7 days",
-    false,
-    Effect.succeed(providers.shopify(`x-shopify-${options.dedupe ?? "webhook"}-id`))
-  )
-
-/**
- * Twilio: `X-Twilio-Signature`, with the account's auth token.
- *
- * **Details**
- *
- * Twilio signs the address that it calls, and the sorted parameters of a form; of JSON, the address holds the digest
- * (`bodySHA256`). Behind a proxy this process sees another address: say with `publicUrl` which one Twilio was given. An
- * origin alone (`https://shop.test`) keeps the path that was called; the query is always that of the call. Both spellings
- * of the port are accepted, as in Twilio's own libraries.
- *
- * The id is `MessageSid` and `MessageStatus`, or `CallSid`, `CallStatus` and `SequenceNumber`; else
- * `I-Twilio-Idempotency-Token`, which the signature does not cover; else the digest of what was signed.
- *
- * **Gotchas**
- *
- * Twilio signs no time: see `github`. Give `WebhookReceiver` a longer `timeToLive` where a replay after 7 days would do
- * harm.
- *
- * @category providers
- * @since 0.1.0
- */
-export const twilio = (
-  options: Options & { readonly publicUrl?: string | URL | Config.Config<string> | Config.Config<URL> | undefined }
-): Webhook => {
-  const { publicUrl } = options
-  const read: Effect.Effect<string | URL | undefined, Config.ConfigError> = Config.isConfig(publicUrl)
-    ? (publicUrl as Config.Config<string | URL>)
-    : Effect.succeed(publicUrl)
-  const opening: Opening = Effect.flatMap(read, (text) => {
-    if (text === undefined) return Effect.succeed(twilioScheme(undefined))
-    const url = addressOf(String(text))
-    return url === undefined
-      ? failing("Twilio")("Misconfigured", "`publicUrl` is no URL")
-      : Effect.succeed(twilioScheme(url))
-  })
-  return make("Twilio", options, "1 hour", "7 days", false, opening)
-}
-
 // ---- verify
 
 type Static = { readonly _tag: "Static"; readonly secret: Redacted.Redacted | ReadonlyArray<Redacted.Redacted> }
@@ -321,9 +96,19 @@ const sourceOf = (secret: Secret): Effect.Effect<Static | Dynamic, Config.Config
 const listOf = (secret: Static["secret"]): ReadonlyArray<Redacted.Redacted> =>
   Redacted.isRedacted(secret) ? [secret] : secret
 
+/** A limit that is no number compares as false, and would let everything through. */
+const limitProblem = ({ maxBytes, tolerance }: Webhook): string | undefined =>
+  Number.isSafeInteger(maxBytes) && maxBytes > 0
+    ? tolerance === undefined
+      ? undefined
+      : check("`tolerance`", tolerance).problem
+    : `\`maxBytes\` must be a whole number of bytes above zero, got ${maxBytes}`
+
 const opened = (self: Webhook) =>
   Effect.gen(function* () {
     const scheme: Scheme = yield* self[TypeId] as Opening
+    const problem = limitProblem(self)
+    if (problem !== undefined) return yield* failing(scheme.provider)("Misconfigured", problem)
     const { keys, seal, sha256, verify } = yield* crypto.open
     const listed: ReadonlyArray<Secret> = Array.isArray(self.secrets) ? self.secrets : [self.secrets as Secret]
     const sources = yield* Effect.forEach(listed, sourceOf)
@@ -331,9 +116,11 @@ const opened = (self: Webhook) =>
       source._tag === "Static"
         ? Effect.succeed(listOf(source.secret))
         : Effect.map(
-            // What a secret store failed with may hold what must not be shown.
-            Effect.catch(source.read, () =>
-              failing(scheme.provider)("SecretsUnavailable", "the effect that reads the secrets failed")
+            // What a secret store failed or died with may hold what must not be shown.
+            Effect.catchCause(source.read, (cause) =>
+              Cause.hasInterruptsOnly(cause)
+                ? Effect.interrupt
+                : failing(scheme.provider)("SecretsUnavailable", "the effect that reads the secrets failed")
             ),
             listOf
           )
@@ -353,7 +140,7 @@ const opened = (self: Webhook) =>
  * before all of it holds.
  *
  * A secret that is empty, has white space around it or is no Base64 where the provider writes Base64 fails here, as
- * `Misconfigured`, and not as a bad signature at every delivery.
+ * `Misconfigured`, and not as a bad signature at every delivery. So does a `maxBytes` or a `tolerance` that limits nothing.
  *
  * @category verifying
  * @since 0.1.0
@@ -372,6 +159,7 @@ export const verifier = (
           return yield* fail("TooLarge", `the body has ${body.length} bytes, more than ${self.maxBytes}`)
         }
         const receivedAt = delivery.receivedAt ?? (yield* Clock.currentTimeMillis)
+        if (!Number.isFinite(receivedAt)) return yield* fail("Misconfigured", "`receivedAt` is no time")
         const arrival = { headers: normalized(delivery.headers as HeadersInput), body, url: delivery.url }
         const claimed = yield* scheme.read(arrival)
         const age = claimed.timestamp === undefined ? 0 : Math.floor(receivedAt / 1000) - claimed.timestamp
@@ -415,11 +203,12 @@ export const verify = (self: Webhook, delivery: Delivery): Effect.Effect<Verifie
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** Where an event does not match, without what stands there. */
+/** Where an event does not match, without what stands there. Names of a record are the sender's: they are kept short. */
 const placesOf = (error: Schema.SchemaError): string => {
-  const places = issuesOf(error.issue).issues.map(({ path }) =>
-    (path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join(".")
-  )
+  const places = issuesOf(error.issue).issues.map(({ path }) => {
+    const place = (path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join(".")
+    return place.slice(0, 80).replace(/[^\x20-\x7e]/g, "?") + (place.length > 80 ? "…" : "")
+  })
   const named = Array.from(new Set(places.map((place) => (place === "" ? "its root" : place))))
   return named.slice(0, 5).join(", ") + (named.length > 5 ? ", …" : "")
 }

@@ -26,6 +26,18 @@ export * as IdempotencySweeper from "./IdempotencySweeper.ts"
 export * as Integration from "./Integration.ts"
 /** One named call. */
 export * as Operation from "./Operation.ts"
+/** Calls that must happen, stored before they are sent. */
+export * as Outbox from "./Outbox.ts"
+/** What a person does about stored calls that died, or are unclear. */
+export * as OutboxAdmin from "./OutboxAdmin.ts"
+/** What a durable call ends with when it was not delivered. */
+export { OutboxError, Undelivered } from "./OutboxError.ts"
+/** Where durable calls are kept. */
+export * as OutboxStore from "./OutboxStore.ts"
+/** Durable calls in memory. */
+export * as OutboxStoreMemory from "./OutboxStoreMemory.ts"
+/** Makes the stored calls of an integration. */
+export * as OutboxWorker from "./OutboxWorker.ts"
 /** Did it happen? */
 export * as Outcome from "./Outcome.ts"
 /** The composable layers of a call, as values. */

@@ -193,7 +193,7 @@ describe("PolicyError at build", () => {
   const ping = { success: Schema.Void, send: () => Effect.void } as const
   const refusal = (
     policy: Policy.Policy<never, "any">,
-    idempotency: Idempotency.Idempotency<void, void, never, "Idempotent"> = Idempotency.inherent("test")
+    idempotency: Idempotency.Idempotency<void, void, never, Idempotency.Kind> = Idempotency.inherent("test")
   ) =>
     Effect.gen(function* () {
       class Wrong extends Integration.Service<Wrong>()(

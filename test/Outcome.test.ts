@@ -58,7 +58,8 @@ describe("the outcome table", () => {
     BudgetSpent: ["NotSent", false, "ignored"],
     DeadlineExceeded: ["NotSent", false, "ignored"],
     KeyExpired: ["NotSent", false, "ignored"],
-    Draining: ["NotSent", false, "ignored"],
+    NotStored: ["NotSent", true, "ignored"],
+  Draining: ["NotSent", false, "ignored"],
     Unreachable: ["NotSent", true, "failure"],
     Disconnected: ["Unknown", true, "failure"],
     Timeout: ["Unknown", true, "failure"],
@@ -95,6 +96,7 @@ describe("the outcome table", () => {
       "RateLimited",
       "BudgetSpent",
       "DeadlineExceeded",
+      "NotStored",
       "Draining"
     ])
     for (const tag of local) assert.strictEqual(table[tag as Reason.Tag][2], "ignored")

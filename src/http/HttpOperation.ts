@@ -116,10 +116,10 @@ export type Services<T extends HttpApiEndpoint.ConstraintRequest> = [
  * @category type-level
  * @since 0.1.0
  */
-export type RepeatOf<T, M extends Idempotency.Repeat> = [M] extends [never]
+export type RepeatOf<T, M extends Idempotency.Kind> = [M] extends [never]
   ? MethodOf<T> extends SafeMethod
     ? "Safe"
-    : "Idempotent"
+    : "Inherent"
   : M
 
 type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
@@ -184,8 +184,8 @@ export type Options<
   A2,
   RI,
   RX,
-  M extends Idempotency.Repeat,
-  NX extends "any" | "safe",
+  M extends Idempotency.Kind,
+  NX extends Exhaustion.Needs,
   Pol,
   L
 > = (NeedsIdempotency<T> extends true
@@ -251,8 +251,8 @@ export const endpoint: {
     A2 = never,
     RI = never,
     RX = never,
-    M extends Idempotency.Repeat = never,
-    NX extends "any" | "safe" = never,
+    M extends Idempotency.Kind = never,
+    NX extends Exhaustion.Needs = never,
     Pol = unknown,
     L = unknown
   >(

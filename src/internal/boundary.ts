@@ -78,6 +78,9 @@ const cutMessage = (call: CallRecord): string =>
 
 const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {
   if (now >= call.deadline) return Reason.make("DeadlineExceeded")
+  if (now >= call.leaseUntil) {
+    return Reason.make("DeadlineExceeded", { message: "the claim on the stored call has ended: another may make it" })
+  }
   if (
     call.firstSentAt !== undefined &&
     site.lifetime !== Infinity &&

@@ -13,6 +13,8 @@ export interface Prepared {
   readonly place: (key: string) => Reason.Reason | undefined
   /** Sends once, reads the answer to its end, and decodes it. */
   readonly send: (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
+  /** What is sent, as JSON, without the key and without credentials. Absent where the input says it all. */
+  readonly request?: (() => unknown) | undefined
 }
 
 /** The mutable record behind `Call`. One per logical call; only the runner and the built-in layers write it. */
@@ -45,9 +47,18 @@ export class CallRecord implements Call {
   status: number | undefined = undefined
   /** When the first attempt may have left this process, or an earlier process may have sent it. */
   firstSentAt: number | undefined = undefined
+  private firstSentBefore: number | undefined = undefined
   /** When the last attempt ended that happened or may have. */
   lastInDoubtAt: number | undefined = undefined
   fellBack = false
+  /** That it succeeded by being stored, or was stored when the caller gave up. */
+  stored: "parked" | "queued" | undefined = undefined
+  /** What an earlier process, or an earlier try, did. */
+  prior: Outcome.Outcome = "NotSent"
+  /** Whether it is a stored call, which is made again. */
+  resumed = false
+  /** When the claim on its entry ends, past which no attempt may start. */
+  leaseUntil = Infinity
   /** Why the last attempt failed; `undefined` if it did not. */
   lastReason: Reason.Reason | undefined = undefined
   /** The input, validated and encoded. */
@@ -71,7 +82,10 @@ export class CallRecord implements Call {
     this.correlationId = options.correlationId
   }
 
-  readonly outcome = (): Outcome.Outcome => Outcome.fold(this.attempts)
+  readonly outcome = (): Outcome.Outcome =>
+    this.prior === "NotSent"
+      ? Outcome.fold(this.attempts)
+      : Outcome.fold([{ outcome: this.prior, resolves: false }, ...this.attempts])
 
   begin(now: number): void {
     this.attempt++
@@ -82,6 +96,7 @@ export class CallRecord implements Call {
     this.queued = 0
     this.hasFullLimit = false
     this.attemptStartedAt = now
+    this.firstSentBefore = this.firstSentAt
   }
 
   /** Marks the moment from which the provider may have seen the request. */
@@ -114,6 +129,8 @@ export class CallRecord implements Call {
       requestId: bare ? this.requestId : (reason.requestId ?? this.requestId)
     })
     if (!Outcome.didNotHappen(outcome)) this.lastInDoubtAt = now
+    // The provider has never seen the key: its life has not begun.
+    if (outcome === "NotSent") this.firstSentAt = this.firstSentBefore
     this.waited += this.waiting
     this.totalQueued += this.queued
     this.waiting = 0
@@ -137,7 +154,13 @@ export class CallRecord implements Call {
           operation: this.operation,
           repeat: this.repeat,
           reason,
-          outcome: this.attempts.length === 0 ? reason.outcome : this.outcome(),
+          outcome:
+            this.attempts.length > 0
+              ? this.outcome()
+              : Outcome.fold([
+                  { outcome: this.prior, resolves: false },
+                  { outcome: reason.outcome, resolves: false }
+                ]),
           attempts: this.attempts.slice(),
           elapsed: Duration.millis(now - this.startedAt),
           retryAfter: reason.retryAfter,

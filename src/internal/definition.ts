@@ -1,7 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { CallFailure } from "../CallFailure.ts"
-import type { Decision as ExhaustionDecision } from "../Exhaustion.ts"
+import type { Bounds, Decision as ExhaustionDecision } from "../Exhaustion.ts"
 import type { Repeat, Strategy } from "../Idempotency.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Classify, Reason } from "../Reason.ts"
@@ -12,6 +12,20 @@ import type * as P from "./policy.ts"
 export interface Transport {
   readonly server?: { readonly address: string; readonly port: number }
   readonly prepare: (input: unknown) => Effect.Effect<Prepared, Reason>
+  readonly keep: Keep
+}
+
+/** How a call is kept as JSON, and made from it in another process. */
+export interface Keep {
+  readonly saveInput: (input: unknown) => Effect.Effect<unknown, Reason>
+  readonly loadInput: (saved: unknown) => Effect.Effect<unknown, Reason>
+  readonly saveResult: (result: unknown) => Effect.Effect<unknown, Reason>
+  readonly loadResult: (saved: unknown) => Effect.Effect<unknown, Reason>
+  /** Of a declared error; fails where there is no schema for it. */
+  readonly saveError: (error: unknown) => Effect.Effect<unknown, Reason>
+  readonly loadError: (saved: unknown) => Effect.Effect<unknown, Reason>
+  /** The same bytes again, from what `request` of the first `Prepared` gave. */
+  readonly restore: (request: unknown, input: unknown) => Effect.Effect<Prepared, Reason>
 }
 
 /** What spans, metrics and plans say about the way to the provider. */
@@ -42,5 +56,7 @@ export interface Definition {
   readonly translate: Readonly<Record<string, (error: never, input: never) => unknown>> | undefined
   readonly about: About
   readonly problems: ReadonlyArray<string>
+  /** That it is stored before it is sent. */
+  readonly writeAhead?: Bounds<never> | undefined
   readonly open: (site: OpenSite) => Effect.Effect<Transport, PolicyError, Scope.Scope>
 }

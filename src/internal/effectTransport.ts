@@ -7,6 +7,7 @@ import * as Reason from "../Reason.ts"
 import type { CallRecord, Prepared } from "./call.ts"
 import { servicesOf, withServices } from "./context.ts"
 import type { OpenSite, Transport } from "./definition.ts"
+import { makeKeep } from "./keep.ts"
 import { nowOf } from "./timer.ts"
 
 interface Options {
@@ -90,6 +91,13 @@ export const openEffect = (options: Options) => {
           })
       })
       return {
+        keep: makeKeep({
+          input: options.input,
+          success: options.success ?? Schema.Unknown,
+          error: undefined,
+          services,
+          restore: (_request, input) => Effect.succeed(prepared(input))
+        }),
         prepare: (input) =>
           validate === undefined
             ? Effect.succeed(prepared(input))

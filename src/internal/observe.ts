@@ -36,6 +36,7 @@ export const errorType = (reason: Reason.Reason): string => {
     case "KeyExpired":
     case "BudgetSpent":
     case "Draining":
+    case "NotStored":
       return "not_started"
   }
   if (reason.status === undefined) return "_OTHER"
@@ -49,6 +50,7 @@ const sentNothing = (call: CallRecord): boolean =>
   call.attempts.every((attempt) => Reason.isLocalRejection({ _tag: attempt.reason }))
 
 export const callOutcome = (call: CallRecord, failure: CallFailure | undefined): Telemetry.CallOutcome => {
+  if (call.stored !== undefined) return call.stored
   if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.length > 1 ? "ok_after_retry" : "ok"
   switch (failure.reason._tag) {
     case "CircuitOpen":

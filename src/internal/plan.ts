@@ -75,6 +75,24 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
   // The types ask for both; without exactOptionalPropertyTypes an `undefined` can still get through.
   if (decision === undefined) problems.push("there is no decision for exhausted retries: give `exhausted`")
   if (orElse === undefined) problems.push("the provider's failures would leak: give `orElse`")
+  if (definition.writeAhead !== undefined && decision?._tag === "Fallback") {
+    problems.push(
+      "a call that is stored before it is sent has no fallback: the worker goes on with it; give Exhaustion.fail"
+    )
+  }
+  const bounds = definition.writeAhead ?? (decision?._tag === "Park" ? decision.bounds : undefined)
+  if (bounds !== undefined) {
+    if (bounds.expiresAfter !== undefined) {
+      const expires = check("expiresAfter", bounds.expiresAfter)
+      if (expires.problem !== undefined) problems.push(expires.problem)
+    }
+    if (strategy._tag === "AtMostOnce" && definition.writeAhead === undefined) {
+      problems.push("a repeat is not safe, so it can't be parked: store it before it is sent, or let it fail")
+    }
+    if (strategy._tag === "Inherent" && bounds.lane === undefined && bounds.expiresAfter === undefined) {
+      problems.push("sent late, it may overwrite what is newer: give it a lane, or expiresAfter")
+    }
+  }
   if (!layers.some((layer) => layer.slot === "retry")) problems.push("the policy does not decide about retries")
   if (problems.length === 0 && attemptTimeout !== undefined && totalDeadline !== undefined) {
     if (attemptTimeout > totalDeadline) {
@@ -149,8 +167,11 @@ export const planOf = (name: string, definition: Definition, stack: Stack): Oper
         }))
     ]),
     worstCaseAttempts: stack.limits.maxAttempts,
-    worstCaseTime: (stack.limits.totalDeadline ?? Infinity) + (stack.decision._tag === "Fallback" ? 1_000 : 0),
-    exhausted: Exhaustion.describe({ decision: stack.decision })
+    worstCaseTime: (stack.limits.totalDeadline ?? Infinity) + (stack.decision._tag === "Fail" ? 0 : 1_000),
+    exhausted:
+      definition.writeAhead === undefined
+        ? Exhaustion.describe({ decision: stack.decision })
+        : "stored before it is sent; the outbox goes on with it"
   }
 }
 

@@ -1,17 +1,20 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import type { AttemptStep, CallStep, Site } from "../Call.ts"
 import { type CallFailure, isCallFailure } from "../CallFailure.ts"
 import type { Decision } from "../Exhaustion.ts"
+import { Cipher, OutboxStore } from "../OutboxStore.ts"
 import { isIdempotencyKey, toText, toUuid } from "../IdempotencyKey.ts"
 import * as Outcome from "../Outcome.ts"
-import type { PolicyError } from "../PolicyError.ts"
+import { PolicyError } from "../PolicyError.ts"
 import { applyCase } from "../PolicyTranslate.ts"
 import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
@@ -22,7 +25,9 @@ import { type Services, servicesOf, withServices } from "./context.ts"
 import type { Definition } from "./definition.ts"
 import type { Drain } from "./drain.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
+import type { Durable } from "./durable.ts"
 import type { Defaults, Stack } from "./plan.ts"
+import { park, writeAhead } from "./storing.ts"
 import { setCallSite } from "./stack.ts"
 import { cutAfter, nowOf } from "./timer.ts"
 
@@ -42,7 +47,7 @@ export const compile = (
   site: Site,
   drain: Drain,
   observers: ReadonlyArray<(event: Telemetry.CallObserved) => void>
-): Effect.Effect<Method, PolicyError, Scope.Scope> =>
+): Effect.Effect<{ readonly method: Method; readonly durable: Durable | undefined }, PolicyError, Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* definition.open({
       integration: site.integration,
@@ -73,12 +78,8 @@ export const compile = (
       } else {
         wrapped ??= boundary(site, attempt) as CallStep
         if (layer.slot === "totalDeadline") {
-          if (
-            site.reconcile !== undefined &&
-            definition.strategy._tag === "Reconcilable" &&
-            definition.strategy.lookFirst
-          ) {
-            wrapped = lookFirst(site.reconcile, wrapped)
+          if (site.reconcile !== undefined && definition.strategy._tag === "Reconcilable") {
+            wrapped = lookFirst(site.reconcile, definition.strategy.lookFirst, wrapped)
           }
           wrapped = prepareWith(definition, transport.prepare, wrapped)
         }
@@ -86,79 +87,155 @@ export const compile = (
         wrapped = transform(wrapped)
       }
     }
-    const run = exhaust(stack.decision, services, wrapped!)
+    const whole = wrapped!
     const orElse = stack.orElse
     const name = `${site.integration} ${site.operation}`
+    const translate = (failure: CallFailure, input: unknown): unknown => {
+      const translated = applyCase(definition.translate, failure.reason.error, input)
+      return translated !== undefined ? translated : orElse(failure, input as never)
+    }
+    const record = (input: unknown, fiber: Fiber.Fiber<unknown, unknown>, correlationId: string | undefined) => {
+      const startedAt = nowOf(fiber)
+      const id = `${startedAt.toString(36)}-${(++calls).toString(36)}`
+      return new CallRecord({
+        id,
+        integration: site.integration,
+        operation: site.operation,
+        repeat: site.repeat,
+        input,
+        startedAt,
+        correlationId: correlationId ?? id
+      })
+    }
 
-    return (input, callSite) =>
-      Effect.withFiber<unknown, unknown>((fiber) => {
-        const startedAt = nowOf(fiber)
-        const id = `${startedAt.toString(36)}-${(++calls).toString(36)}`
-        const call = new CallRecord({
-          id,
+    /** Runs a call and tells of it, once. */
+    const perform = (
+      call: CallRecord,
+      fiber: Fiber.Fiber<unknown, unknown>,
+      run: CallStep,
+      links: ReadonlyArray<Tracer.SpanLink>,
+      callSite: Error | undefined
+    ): Effect.Effect<unknown, CallFailure> => {
+      const { startedAt } = call
+      // Nothing may come between the start of a call and what must happen at its end.
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call), links }), (span) => {
+          const traceId = span.traceId === "noop" ? undefined : span.traceId
+          if (!call.resumed && fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined)
+            call.correlationId = traceId
+          metrics.active(1, fiber.context)
+          const ticket = drain.enter(call, fiber)
+          const body =
+            ticket === undefined
+              ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
+              : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
+          return Effect.matchCauseEffect(
+            Effect.onExit(restore(body), (exit) => {
+              metrics.active(-1, fiber.context)
+              const failure = failureOf(exit, call, fiber)
+              const event = observe(call, failure, exit, traceId, nowOf(fiber))
+              metrics.update(event, fiber.context)
+              span.attribute(Telemetry.names.outcome, event.callOutcome)
+              span.attribute(Telemetry.names.effect, event.outcome)
+              span.attribute(Telemetry.names.attempts, event.attempts.length)
+              span.attribute(Telemetry.names.correlationId, event.correlationId)
+              if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
+              if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
+              if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
+              if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
+              span.end(
+                fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
+                Exit.isSuccess(exit)
+                  ? Exit.void
+                  : failure === undefined
+                    ? Exit.failCause(exit.cause as Cause.Cause<never>)
+                    : spanExit(failure.reason._tag, failure.reason.message)
+              )
+              const own = fiber.getRef(Telemetry.Observers)
+              const all =
+                own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
+              const written = log(fiber, event, failure)
+              const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+              return ticket === undefined ? told : Effect.andThen(told, ticket.leave)
+            }),
+            {
+              onSuccess: Effect.succeed,
+              onFailure: (cause) => {
+                if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+                const failure = failureOf(Exit.failCause(cause), call, fiber)!
+                if (callSite !== undefined) setCallSite(failure, callSite)
+                return Effect.fail(failure)
+              }
+            }
+          )
+        })
+      )
+    }
+
+    const prepareOnly = prepareWith(definition, transport.prepare, () => Effect.void)
+    const bounds = definition.writeAhead ?? (stack.decision._tag === "Park" ? stack.decision.bounds : undefined)
+    let run = exhaust(stack.decision, services, whole)
+    let durable: Durable | undefined
+    if (bounds !== undefined) {
+      const context = yield* Effect.context<never>()
+      const store = Context.getOption(context, OutboxStore)
+      if (Option.isNone(store)) {
+        return yield* new PolicyError({
           integration: site.integration,
           operation: site.operation,
-          repeat: site.repeat,
-          input,
-          startedAt,
-          correlationId: fiber.getRef(Telemetry.CorrelationId) ?? id
+          problems: ["calls are to be stored, but there is no OutboxStore: provide one to this layer"]
         })
-        // Nothing may come between the start of a call and what must happen at its end.
-        return Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call) }), (span) => {
-            const traceId = span.traceId === "noop" ? undefined : span.traceId
-            if (fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined)
-              call.correlationId = traceId
-            metrics.active(1, fiber.context)
-            const ticket = drain.enter(call, fiber)
-            const body =
-              ticket === undefined
-                ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
-                : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
-            return Effect.matchCauseEffect(
-              Effect.onExit(restore(body), (exit) => {
-                metrics.active(-1, fiber.context)
-                const failure = failureOf(exit, call, fiber)
-                const event = observe(call, failure, exit, traceId, nowOf(fiber))
-                metrics.update(event, fiber.context)
-                span.attribute(Telemetry.names.outcome, event.callOutcome)
-                span.attribute(Telemetry.names.effect, event.outcome)
-                span.attribute(Telemetry.names.attempts, event.attempts.length)
-                span.attribute(Telemetry.names.correlationId, event.correlationId)
-                if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
-                if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
-                if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
-                if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
-                span.end(
-                  fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
-                  Exit.isSuccess(exit)
-                    ? Exit.void
-                    : failure === undefined
-                      ? Exit.failCause(exit.cause as Cause.Cause<never>)
-                      : spanExit(failure.reason._tag, failure.reason.message)
-                )
-                const own = fiber.getRef(Telemetry.Observers)
-                const all =
-                  own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
-                const written = log(fiber, event, failure)
-                const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
-                return ticket === undefined ? told : Effect.andThen(told, ticket.leave)
-              }),
-              {
-                onSuccess: Effect.succeed,
-                onFailure: (cause) => {
-                  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-                  const failure = failureOf(Exit.failCause(cause), call, fiber)!
-                  setCallSite(failure, callSite)
-                  const translated = applyCase(definition.translate, failure.reason.error, call.input)
-                  return Effect.fail(translated !== undefined ? translated : orElse(failure, call.input as never))
-                }
-              }
+      }
+      durable = {
+        integration: site.integration,
+        operation: site.operation,
+        repeat: site.repeat,
+        bounds,
+        limit: stack.limits.totalDeadline!,
+        settle: site.reconcile === undefined ? 0 : Duration.toMillis(site.reconcile.settle),
+        keep: transport.keep,
+        cipher: Context.get(context, Cipher),
+        translate,
+        resume: (loaded, entry, onCall, times) =>
+          Effect.withFiber((fiber) => {
+            const call = record(loaded.input, fiber, entry.correlationId)
+            call.resumed = true
+            call.prepared = loaded.prepared
+            call.key = entry.key
+            call.prior = entry.outcome
+            call.firstSentAt = times.firstSentAt
+            call.lastInDoubtAt = times.inDoubtAt
+            call.leaseUntil = times.leaseUntil
+            onCall(call)
+            return Effect.map(
+              Effect.exit(perform(call, fiber, whole, linksOf(entry.traceparent), undefined)),
+              (exit) => ({
+                exit,
+                call
+              })
             )
           })
-        )
+      }
+      run =
+        definition.writeAhead === undefined
+          ? park(store.value, durable, prepareOnly, whole)
+          : writeAhead(store.value, durable, Infinity, prepareOnly, whole)
+    }
+    const method: Method = (input, callSite) =>
+      Effect.withFiber<unknown, unknown>((fiber) => {
+        const call = record(input, fiber, fiber.getRef(Telemetry.CorrelationId))
+        return Effect.mapError(perform(call, fiber, run, [], callSite), (failure) => translate(failure, input))
       })
+    return { method, durable }
   })
+
+/** The call that stored an entry, as a link of the span that makes it. */
+const linksOf = (traceparent: string | undefined): ReadonlyArray<Tracer.SpanLink> => {
+  const [, traceId, spanId, flags] = traceparent?.split("-") ?? []
+  return traceId === undefined || spanId === undefined
+    ? []
+    : [{ span: Tracer.externalSpan({ traceId, spanId, sampled: flags === "01" }), attributes: {} }]
+}
 
 /** The failure behind an exit. A defect of a custom layer becomes one, so that none escapes. */
 const failureOf = (
@@ -212,42 +289,46 @@ const prepareWith = (
   const strategy = definition.strategy
   const keyed = strategy._tag === "Keyed" ? strategy : undefined
   return (call) =>
-    Effect.matchCauseEffect(
-      Effect.flatMap(prepare(call.input), (prepared) => {
-        const record = call as CallRecord
-        record.prepared = prepared
-        if (keyed === undefined) return Effect.void
-        const derived = Effect.try({
-          try: () => keyed.derive(call.input as never),
-          catch: (cause) => invalid("`derive` threw", cause)
-        })
-        return Effect.flatMap(derived, (key) => placeKey(keyed, key, prepared, record))
-      }),
-      {
-        onSuccess: () => step(call),
-        onFailure: (cause) => {
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-          const reason = cause.reasons.find(Cause.isFailReason)?.error
-          return Effect.withFiber((fiber) =>
-            Effect.fail(
-              (call as CallRecord).fail(
-                reason ?? invalid("preparing it threw", Cause.squash(cause)),
-                "not transient",
-                nowOf(fiber)
+    // One that is stored is prepared when it is read, or before it is stored.
+    (call as CallRecord).prepared !== undefined
+      ? step(call)
+      : Effect.matchCauseEffect(
+          Effect.flatMap(prepare(call.input), (prepared) => {
+            const record = call as CallRecord
+            record.prepared = prepared
+            if (keyed === undefined) return Effect.void
+            const derived = Effect.try({
+              try: () => keyed.derive(call.input as never),
+              catch: (cause) => invalid("`derive` threw", cause)
+            })
+            return Effect.flatMap(derived, (key) => placeKey(keyed, key, prepared, record))
+          }),
+          {
+            onSuccess: () => step(call),
+            onFailure: (cause) => {
+              if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+              const reason = cause.reasons.find(Cause.isFailReason)?.error
+              return Effect.withFiber((fiber) =>
+                Effect.fail(
+                  (call as CallRecord).fail(
+                    reason ?? invalid("preparing it threw", Cause.squash(cause)),
+                    "not transient",
+                    nowOf(fiber)
+                  )
+                )
               )
-            )
-          )
-        }
-      }
-    )
+            }
+          }
+        )
 }
 
 /** Looks before anything is sent: an earlier process may have carried the same intent out. */
 const lookFirst =
-  (reconcile: NonNullable<Site["reconcile"]>, step: CallStep): CallStep =>
+  (reconcile: NonNullable<Site["reconcile"]>, always: boolean, step: CallStep): CallStep =>
   (call) =>
     Effect.suspend(() => {
       const record = call as CallRecord
+      if (!always && Outcome.didNotHappen(record.prior)) return step(call)
       const unknown = Reason.make("Failed", {
         message: "it could not be looked up whether an earlier process did it; nothing was sent",
         transient: true
@@ -269,7 +350,19 @@ const lookFirst =
               ),
         onSuccess: (found) => {
           record.pending = undefined
-          return Option.match(found as Option.Option<unknown>, { onSome: Effect.succeed, onNone: () => step(call) })
+          return Option.match(found as Option.Option<unknown>, {
+            onSome: Effect.succeed,
+            onNone: () => {
+              // The look settles what was done before, unless a 2xx was read: then it is only not to be seen yet.
+              if (record.prior === "Applied") {
+                return Effect.withFiber((fiber) =>
+                  Effect.fail(record.fail({ ...unknown, outcome: "Applied" }, "a repeat is not safe", nowOf(fiber)))
+                )
+              }
+              record.prior = "NotSent"
+              return step(call)
+            }
+          })
         }
       })
     })
@@ -308,7 +401,7 @@ const checkKey = (text: string, maxLength: number): string | undefined =>
 
 /** The decision for failures that the policy would have retried. */
 const exhaust = (decision: Decision, services: Services, step: CallStep): CallStep => {
-  if (decision._tag === "Fail") return step
+  if (decision._tag !== "Fallback") return step
   const { f, unlessItHappened } = decision
   return (call) =>
     Effect.catch(step(call), (failure) => {

@@ -121,9 +121,10 @@ export const twilio = (publicUrl: Address | undefined): Scheme => {
     identify: (arrival) =>
       Effect.gen(function* () {
         const event = yield* payload(arrival)
+        // No part holds a colon, which joins them: so no two lists of parts look alike.
         const text = (key: string) => {
           const value = field(event, key)
-          return typeof value === "string" && /^[\x21-\x7e]{1,80}$/.test(value) ? value : undefined
+          return typeof value === "string" && /^[\x21-\x39\x3b-\x7e]{1,80}$/.test(value) ? value : undefined
         }
         const message = [text("MessageSid") ?? text("SmsSid"), text("MessageStatus") ?? text("SmsStatus")]
         const call = [text("CallSid"), text("CallStatus"), text("SequenceNumber")]
@@ -131,9 +132,10 @@ export const twilio = (publicUrl: Address | undefined): Scheme => {
           if (!parts.includes(undefined)) return { id: parts.join(":"), signed: true }
         }
         const token = yield* optional(fail, arrival, "i-twilio-idempotency-token")
-        return token === undefined
-          ? { id: undefined, signed: true }
-          : { id: yield* idOf(fail, "i-twilio-idempotency-token", token), signed: false }
+        if (token === undefined) return { id: undefined, signed: true }
+        // The ids above and the digest have one. A token, which is not signed, must not take the place of such an id.
+        if (token.includes(":")) return yield* fail("Malformed", "i-twilio-idempotency-token has a colon")
+        return { id: yield* idOf(fail, "i-twilio-idempotency-token", token), signed: false }
       }),
     payload,
     sign: ({ body, id, url }, seal) =>

@@ -11,6 +11,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import type * as Context from "effect/Context"
 import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { errorOf, inputOf, successOf } from "./kept.ts"
 
 type Encode = (input: unknown) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
 
@@ -27,6 +28,12 @@ export interface Reflected {
   readonly declaredSuccesses: ReadonlyMap<number, ReadonlySet<string>>
   readonly encode: Encode
   readonly decode: Decode
+  /** What an outbox writes down. */
+  readonly schemas: {
+    readonly input: Schema.Constraint | undefined
+    readonly success: Schema.Constraint | undefined
+    readonly error: Schema.Constraint | undefined
+  }
   /** Decodes the errors that the contract declares with a 2xx, by status. */
   readonly decodeErrorIn2xx: ReadonlyMap<number, Decode>
 }
@@ -106,6 +113,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
         method: endpoint.method,
         path: endpoint.path,
         middleware: Array.from(middleware, (tag) => `${tag.key}/Client`),
+        schemas: { input: inputOf(endpoint), success: successOf(endpoint), error: errorOf(errors) },
         declaredErrors: new Set(errors.keys()),
         declaredSuccesses: new Map(
           Array.from(successes, ([status, schemas]) => [status, new Set(schemas.map(mediaTypeOf))])

@@ -15,12 +15,14 @@ import type * as Idempotency from "../../Idempotency.ts"
 import type { CallRecord, Prepared } from "../../internal/call.ts"
 import { servicesOf, withServices } from "../../internal/context.ts"
 import type { OpenSite, Transport } from "../../internal/definition.ts"
+import { makeKeep } from "../../internal/keep.ts"
 import { nowOf } from "../../internal/timer.ts"
 import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
 import type { Reflected } from "./encoder.ts"
+import { loadRequest, saveRequest } from "./kept.ts"
 import { placeKey } from "./placement.ts"
 
 interface Options {
@@ -272,8 +274,28 @@ export const openHttp = (
       })
     }
 
+    const preparedOf = (request: Request): Prepared => {
+      let final = request
+      return {
+        request: () => saveRequest(request),
+        place: (key) => {
+          if (idempotency.strategy._tag !== "Keyed") return undefined
+          const placed = placeKey(final, idempotency.strategy.placement, key)
+          if (typeof placed === "string") return Reason.make("InvalidInput", { message: placed })
+          final = placed
+          return undefined
+        },
+        send: (call) => send(final)(call)
+      }
+    }
+
     const url = new URL(target.baseUrl)
     return {
+      keep: makeKeep({
+        ...reflected.schemas,
+        services,
+        restore: (request) => Effect.map(loadRequest(request), preparedOf)
+      }),
       server: {
         address: url.hostname,
         port: url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port)
@@ -286,22 +308,12 @@ export const openHttp = (
                 message: Schema.isSchemaError(error) ? describeIssue(error) : "the input can't be encoded",
                 cause: error
               }),
-            onSuccess: (request): Prepared => {
-              let final =
+            onSuccess: (request): Prepared =>
+              preparedOf(
                 idempotency.strategy._tag === "Conditional"
                   ? HttpClientRequest.setHeader(request, "if-match", idempotency.strategy.etag(input as never))
                   : request
-              return {
-                place: (key) => {
-                  if (idempotency.strategy._tag !== "Keyed") return undefined
-                  const placed = placeKey(final, idempotency.strategy.placement, key)
-                  if (typeof placed === "string") return Reason.make("InvalidInput", { message: placed })
-                  final = placed
-                  return undefined
-                },
-                send: (call) => send(final)(call)
-              }
-            }
+              )
           })
         )
     }

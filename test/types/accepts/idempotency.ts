@@ -8,7 +8,7 @@ import { expectType } from "../support.ts"
 
 type Charge = typeof Charge.Type
 type Q = { readonly payload: { readonly q: string } }
-type Search<M extends Idempotency.Repeat, R = never> = Operation.Operation<
+type Search<M extends Idempotency.Kind, R = never> = Operation.Operation<
   Q,
   ReadonlyArray<Charge>,
   never,
@@ -35,7 +35,7 @@ expectType<Search<"Idempotent">>()(
     })
   })
 )
-expectType<Search<"Idempotent">>()(
+expectType<Search<"Inherent">>()(
   HttpOperation.endpoint(Api, "charges", "search", { idempotency: Idempotency.inherent("the same answer") })
 )
 expectType<Search<"Idempotent", Lookup>>()(
@@ -63,12 +63,12 @@ expectType<Search<"AtMostOnce">>()(
 )
 
 // Without a word, the method's own meaning; with one, that wins.
-const meaning = <M extends Idempotency.Repeat>(
+const meaning = <M extends Idempotency.Kind>(
   _operation: Operation.Operation<never, unknown, unknown, unknown, M, Operation.Decision>
 ): M => null!
 expectType<"Safe">()(meaning(HttpOperation.endpoint(Api, "charges", "get")))
-expectType<"Idempotent">()(meaning(HttpOperation.endpoint(Api, "charges", "replace")))
-expectType<"Idempotent">()(meaning(HttpOperation.endpoint(Api, "charges", "remove")))
+expectType<"Inherent">()(meaning(HttpOperation.endpoint(Api, "charges", "replace")))
+expectType<"Inherent">()(meaning(HttpOperation.endpoint(Api, "charges", "remove")))
 expectType<"AtMostOnce">()(
   meaning(HttpOperation.endpoint(Api, "charges", "replace", { idempotency: Idempotency.atMostOnce("it appends") }))
 )

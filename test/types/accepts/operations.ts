@@ -63,7 +63,7 @@ const flush = Operation.mutation("flush", {
   idempotency: Idempotency.inherent("flushing twice is flushing once"),
   send: () => Effect.void
 })
-expectType<Operation.Operation<void, void, never, never, "Idempotent", Operation.Decision>>()(flush)
+expectType<Operation.Operation<void, void, never, never, "Inherent", Operation.Decision>>()(flush)
 
 // An error without a tag, `any` included, can't be translated: it is a failure like any other.
 const failing = Operation.query("failing", { success: Schema.String, send: () => Effect.fail(new Error("no")) })

@@ -14,9 +14,10 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Bounds } from "./Exhaustion.ts"
 import type * as Idempotency from "./Idempotency.ts"
@@ -93,6 +94,61 @@ export type DurableName<Methods> = {
       : K
     : never
 }[keyof Methods]
+
+/**
+ * The operations of a client whose calls are stored before they are sent, by name.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type WriteAheadName<Methods> = {
+  [K in keyof Methods]: Methods[K] extends (input: never) => Effect.Effect<infer A, infer _E, infer _R>
+    ? [Extract<A, Queued>] extends [never]
+      ? never
+      : K
+    : never
+}[keyof Methods]
+
+/**
+ * The identity of an integration's queue among the services of an effect. It is not the integration: who has it alone can
+ * call nobody, and so may run in a transaction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Queue<in out Self> {
+  readonly "~breakwater/Outbox/Queue": (_: Self) => Self
+}
+
+/**
+ * The operations of an integration that are written ahead, as a service of their own.
+ *
+ * **When to use**
+ *
+ * Use in the handler of a `Receiver.transactional`, which refuses the integration itself: what is stored there is committed
+ * or rolled back with the handler's writes, and sent afterwards. Provide its `layer` over the integration's.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const queue = <Self, Id extends string, Methods, R>(
+  integration: Integration.ServiceClass<Self, Id, Methods, R>
+): Context.Service<Queue<Self>, Pick<Methods, WriteAheadName<Methods>>> & {
+  readonly layer: Layer.Layer<Queue<Self>, never, Self>
+} => {
+  const tag = Context.Service<Queue<Self>, Pick<Methods, WriteAheadName<Methods>>>(
+    `breakwater/Outbox/Queue/${integration.key}`
+  )
+  return Object.assign(tag, {
+    layer: Layer.effect(
+      tag,
+      Effect.map(
+        integration as unknown as Context.Key<Self, Methods>,
+        (methods) => methods as Pick<Methods, WriteAheadName<Methods>>
+      )
+    ) as Layer.Layer<Queue<Self>, never, Self>
+  })
+}
 
 /**
  * What a stored call succeeds with in the end.

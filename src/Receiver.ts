@@ -186,7 +186,7 @@ export type Calls<R> = R extends { readonly "~breakwater/Integration": infer Id 
 export type HandlerFits<M, R> = M extends Transactional
   ? [Calls<R>] extends [never]
     ? unknown
-    : `a rollback can't undo a call to ${Calls<R>}: write it to an outbox, or use Receiver.leased`
+    : `a rollback can't undo a call to ${Calls<R>}: write it ahead through Outbox.queue, or use Receiver.leased`
   : unknown
 
 /**

@@ -2,12 +2,11 @@
 import { NodeFileSystem } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
-import { Receiver } from "breakwater"
+import { IdempotencyStore, Receiver } from "breakwater"
 import { SqlIdempotencyStore } from "breakwater/sql"
 import { SqliteClient } from "breakwater/sql/node"
 import { Context, Data, Effect, Exit, Fiber, FileSystem, Layer, Redacted, Result, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import type { IdempotencyStore } from "breakwater"
 
 const url = process.env["DATABASE_URL"]
 let schemas = 0
@@ -179,3 +178,26 @@ const suite = (name: string, open: typeof sqlite | typeof postgres, skip?: strin
 
 suite("SQLite", sqlite)
 suite("PostgreSQL", postgres, url === undefined ? "DATABASE_URL is not set" : undefined)
+
+describe("a claim that is lost before it is completed", () => {
+  it.effect("rolls the handler's writes back, and is no success", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE payments (id TEXT NOT NULL)`
+      const store = yield* SqlIdempotencyStore.make()
+      const lost = { ...store, complete: () => Effect.succeed(false) }
+      const pay = Receiver.once({
+        name: "pay",
+        mode: Receiver.transactional(),
+        input: Payment,
+        key: ({ id }) => id,
+        success: Schema.String
+      })(({ id }) => Effect.as(sql`INSERT INTO payments ${sql.insert({ id })}`, "paid"))
+      const failure = yield* Effect.flip(Effect.provideService(pay(payment), IdempotencyStore.TransactionalStore, lost))
+      assert.isTrue(failure instanceof Receiver.ReceiverError && failure.reason === "StoreUnavailable")
+      assert.deepStrictEqual(yield* sql`SELECT id FROM payments`, [])
+    }).pipe(
+      Effect.provide(SqlIdempotencyStore.layer().pipe(Layer.provideMerge(SqliteClient.layer({ filename: ":memory:" }))))
+    )
+  )
+})

@@ -738,6 +738,144 @@ describe("what arrives", () => {
   )
 })
 
+// ---- what a stranger tries with what was captured, and what a mistake would let through
+
+describe("hostile deliveries", () => {
+  const form = { "content-type": "application/x-www-form-urlencoded" }
+  // What somebody wrote into a message of Slack, or into a commit.
+  const inner = encodeURIComponent('{"forged":true,"event_id":"Ev9"}')
+  const captured = `{"event_id":"Ev1","text":"hello&payload=${inner}&"}`
+
+  for (const provider of ["Slack", "GitHub"]) {
+    it.effect(`${provider}: a header that is not signed does not turn JSON into a form with another event in it`, () =>
+      Effect.gen(function* () {
+        const c = cases[provider]!
+        for (const body of [captured, `\n [${captured}]`]) {
+          const delivery = yield* signed(c, body)
+          const verified = yield* Webhook.verify(c.webhook(c.secret), {
+            ...delivery,
+            headers: { ...delivery.headers, ...form }
+          })
+          assert.deepStrictEqual(yield* verified.payload, JSON.parse(body))
+          assert.notStrictEqual(verified.id, "Ev9")
+        }
+      })
+    )
+  }
+
+  it.effect("Twilio: a form of half a million parameters costs no more than it is long", () =>
+    Effect.gen(function* () {
+      const c = cases["Twilio"]!
+      const body = bytes("a&".repeat(512 * 1024))
+      const delivery = { headers: { "x-twilio-signature": "YWJj" }, body, url: c.url }
+      assert.strictEqual(yield* reasonOf(Webhook.verify(c.webhook(c.secret), delivery)), "BadSignature")
+    })
+  )
+
+  it.effect("Twilio: a token, which is not signed, can't pass for the id of a message or for a digest", () =>
+    Effect.gen(function* () {
+      const c = cases["Twilio"]!
+      const id = (body: string, token: string) =>
+        Effect.flatMap(signed(c, body), (delivery) =>
+          Webhook.verify(c.webhook(c.secret), {
+            ...delivery,
+            headers: { ...delivery.headers, "i-twilio-idempotency-token": token }
+          })
+        )
+      assert.strictEqual((yield* id("CallSid=CA1", "0c6b2ba5-9a1c")).id, "0c6b2ba5-9a1c")
+      for (const token of ["SM1:sent", `sha256:${"ab".repeat(32)}`]) {
+        assert.strictEqual(yield* reasonOf(id("CallSid=CA1", token)), "Malformed", token)
+      }
+      // Two messages that a joining colon would make one.
+      for (const [sid, status] of [
+        ["SM1:a", "b"],
+        ["SM1", "a:b"]
+      ] as const) {
+        const body = new URLSearchParams({ MessageSid: sid, MessageStatus: status }).toString()
+        assert.strictEqual((yield* id(body, "t-1")).id, "t-1")
+      }
+    })
+  )
+
+  it.effect("a time of arrival that is none does not switch the check of the time off", () =>
+    Effect.gen(function* () {
+      const c = cases["Stripe"]!
+      const delivery = yield* signed(c)
+      for (const receivedAt of [NaN, Infinity, -Infinity]) {
+        assert.strictEqual(
+          yield* reasonOf(Webhook.verify(c.webhook(c.secret), { ...delivery, receivedAt })),
+          "Misconfigured"
+        )
+      }
+    })
+  )
+
+  it.effect("limits that are none are found when the verifier is made", () =>
+    Effect.gen(function* () {
+      const secrets = secret("hush")
+      for (const maxBytes of [NaN, Infinity, 0, -1, 1.5]) {
+        assert.strictEqual(yield* reasonOf(Webhook.verifier(Webhook.github({ secrets, maxBytes }))), "Misconfigured")
+      }
+      for (const tolerance of [NaN, Duration.infinity, Duration.zero, Duration.negate(Duration.minutes(5))]) {
+        assert.strictEqual(yield* reasonOf(Webhook.verifier(Webhook.stripe({ secrets, tolerance }))), "Misconfigured")
+      }
+    })
+  )
+
+  it.effect("an ed25519 signature of a wrong length is a bad one, and no defect", () =>
+    Effect.gen(function* () {
+      yield* atNow
+      const open = Webhook.standard({ secrets: secret(`whpk_${Buffer.alloc(32, 0xff).toString("base64")}`) })
+      for (const length of [1, 63, 64, 65, 1024]) {
+        const headers = {
+          "webhook-id": "a",
+          "webhook-timestamp": String(now),
+          "webhook-signature": `v1a,${Buffer.alloc(length, 7).toString("base64")}`
+        }
+        assert.strictEqual(yield* reasonOf(Webhook.verify(open, { headers, body: bytes("{}") })), "BadSignature")
+      }
+    })
+  )
+
+  each("a header that is very long, or not ASCII, is no signature and no defect", (c) =>
+    Effect.gen(function* () {
+      const delivery = yield* signed(c)
+      const check = yield* Webhook.verifier(c.webhook(c.secret))
+      for (const name of c.headers) {
+        for (const text of ["a".repeat(1_000_000), " ".repeat(100_000) + "=", "v1,".repeat(100_000), "ü€🎉", "\0"]) {
+          const reason = yield* reasonOf(check({ ...delivery, headers: { ...delivery.headers, [name]: text } }))
+          assert.include(["Malformed", "BadSignature"], reason, `${name}: ${text.slice(0, 10)}`)
+        }
+      }
+    })
+  )
+
+  it.effect("a secret store that dies is one that can't be reached, and what it said is not shown", () =>
+    Effect.gen(function* () {
+      const c = cases["GitHub"]!
+      const delivery = yield* signed(c)
+      const dying = yield* Webhook.verifier(Webhook.github({ secrets: Effect.die(new Error("token s3cret")) }))
+      const exit = yield* Effect.exit(dying(delivery))
+      assert.notInclude(`${String(exit)}${JSON.stringify(exit)}`, "s3cret")
+      assert.strictEqual(yield* reasonOf(dying(delivery)), "SecretsUnavailable")
+    })
+  )
+
+  it.effect("the places of an event that does not match are short, and on one line", () =>
+    Effect.gen(function* () {
+      const c = cases["GitHub"]!
+      const decode = Webhook.event(Schema.Record(Schema.String, Schema.Int))
+      const of = (body: string) =>
+        Effect.flatMap(signed(c, body), (delivery) =>
+          Effect.flatMap(Webhook.verify(c.webhook(c.secret), delivery), decode)
+        )
+      const { message } = yield* Effect.flip(of(JSON.stringify({ [`a\n${"b".repeat(5000)}`]: "x" })))
+      assert.isBelow(message.length, 300)
+      assert.notInclude(message, "\n")
+    })
+  )
+})
+
 // ---- ids
 
 describe("ids", () => {

@@ -13,7 +13,11 @@ const NewOrder = Schema.Struct({
   quantity: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }))
 })
 
-export const Order = Schema.Struct({ id: Schema.String, ...NewOrder.fields })
+export const Order = Schema.Struct({
+  id: Schema.String,
+  ...NewOrder.fields,
+  status: Schema.Literals(["placed", "paid"])
+})
 
 export class OutOfStock extends Schema.TaggedError<OutOfStock>()(
   "OutOfStock",

@@ -31,6 +31,10 @@ const migrate = Migrator.make({})({
         { sku: "chair", remaining: 1000 },
         { sku: "lamp", remaining: 1 }
       ])}`
+    }),
+    "0002_paid": Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`ALTER TABLE orders ADD COLUMN status TEXT NOT NULL DEFAULT 'placed'`
     })
   })
 })

@@ -16,6 +16,7 @@ const usage = (url: string) => `orders: listening on ${url}, documented on ${url
 
 Once more, and the same answer comes back with "idempotent-replayed: true".
 With another quantity it is 422, without the key 400. Ctrl-C ends it.
+Where PAYMENTS_WEBHOOK_SECRET is set, a payment provider marks orders as paid on ${url}/webhooks/payments.
 `
 
 const Usage = Layer.effectDiscard(HttpServer.addressFormattedWith((url) => Console.log(usage(url))))

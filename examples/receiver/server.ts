@@ -11,6 +11,7 @@ import { createServer } from "node:http"
 import { Idempotent, OrdersApi } from "./api.ts"
 import { Database } from "./database.ts"
 import { Orders } from "./orders.ts"
+import { Payments } from "./payments.ts"
 
 const IdempotentLive = HttpReceiver.layer(Idempotent, {
   mode: Receiver.transactional(),
@@ -20,7 +21,8 @@ const IdempotentLive = HttpReceiver.layer(Idempotent, {
 
 const Routes = Layer.mergeAll(
   HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }),
-  HttpApiSwagger.layer(OrdersApi, { path: "/docs" })
+  HttpApiSwagger.layer(OrdersApi, { path: "/docs" }),
+  Payments
 ).pipe(
   Layer.provide(Orders),
   Layer.provide(IdempotentLive),

@@ -17,7 +17,7 @@ import {
   type Owner,
   type Step,
   type Store,
-  type StoreError,
+  StoreError,
   type TransactionalStore
 } from "../IdempotencyStore.ts"
 import { differ } from "./fingerprint.ts"
@@ -247,8 +247,19 @@ export const transactional = <A, E, R>(
           if (verdict._tag !== "Keep") return Effect.fail(new RolledBack(exit))
           return Effect.flatMap(
             store.complete(owner, { result: verdict.result, timeToLive }),
-            (own): Effect.Effect<Received<A, E>, RolledBack<A, E>> =>
-              own ? Effect.succeed(ran(exit, true)) : Effect.fail(new RolledBack(exit))
+            (own): Effect.Effect<Received<A, E>, StoreError> =>
+              own
+                ? Effect.succeed(ran(exit, true))
+                : // What the handler wrote is rolled back: its success must not be told.
+                  Effect.fail(
+                    new StoreError({
+                      reason: "Unavailable",
+                      store: "transactional",
+                      operation: "complete",
+                      tookEffect: "no",
+                      cause: "the claim was lost before it was completed"
+                    })
+                  )
           )
         })
       )

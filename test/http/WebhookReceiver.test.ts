@@ -256,6 +256,25 @@ describe("no 2xx before it was handled", () => {
     })
   )
 
+  it.effect("a handler that dies with a response is no success either", () =>
+    Effect.gen(function* () {
+      const ends = [Effect.die(HttpServerResponse.empty({ status: 200 })), Effect.die(new Liar()), Effect.void]
+      const app = yield* counted((_, n) => ends[n - 1]!)
+      for (const expected of [500, 500, 200]) {
+        assert.strictEqual(yield* status(deliver(app, Stripe, "/hooks", text("evt_1", 5))), expected)
+      }
+    })
+  )
+
+  it.effect("an `onRejected` that dies does not accept what was rejected", () =>
+    Effect.gen(function* () {
+      const app = yield* counted(undefined, { onRejected: () => Effect.die("no log") })
+      const sent = deliver(app, Stripe, "/hooks", text("evt_1", 5), { sent: text("evt_1", 50) })
+      assert.strictEqual(yield* status(sent), 500)
+      assert.deepStrictEqual(app.runs, [])
+    })
+  )
+
   it.effect("what the handler failed with is what the route failed with", () =>
     Effect.gen(function* () {
       const app = yield* counted(() => Effect.fail(new Broken()))
@@ -348,11 +367,13 @@ describe("no 2xx before it was handled", () => {
 
   it.effect("secrets that can't be read: 503", () =>
     Effect.gen(function* () {
-      const webhook = Webhook.stripe({ secrets: Effect.fail("down") })
-      const route = WebhookReceiver.post("/hooks", webhook, { event: Paid, mode: rerun }, () => Effect.void)
-      const app = yield* serve(route)
-      const answered = yield* deliver(app, Stripe, "/hooks", text("evt_1", 5))
-      assert.deepStrictEqual([answered.status, answered.retryAfter], [503, "30"])
+      for (const secrets of [Effect.fail("down"), Effect.die("down")]) {
+        const webhook = Webhook.stripe({ secrets })
+        const route = WebhookReceiver.post("/hooks", webhook, { event: Paid, mode: rerun }, () => Effect.void)
+        const app = yield* serve(route)
+        const answered = yield* deliver(app, Stripe, "/hooks", text("evt_1", 5))
+        assert.deepStrictEqual([answered.status, answered.retryAfter], [503, "30"])
+      }
     })
   )
 })

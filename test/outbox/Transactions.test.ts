@@ -1,11 +1,11 @@
 /** Calls that are stored in the application's own transactions, over a real SQLite file. */
 import { assert, describe, it } from "@effect/vitest"
-import { Outbox, OutboxStore, OutboxWorker } from "breakwater"
-import { SqlOutboxStore } from "breakwater/sql"
+import { Outbox, OutboxStore, OutboxWorker, Receiver } from "breakwater"
+import { SqlIdempotencyStore, SqlOutboxStore } from "breakwater/sql"
 import { SqliteClient } from "breakwater/sql/node"
-import { Effect, Exit, Layer } from "effect"
+import { Effect, Exit, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { Provider, Shop, ShopDown } from "./shop.ts"
+import { Order, Provider, Shop, ShopDown } from "./shop.ts"
 
 const nothing = { onDelivered: () => Effect.void, onDead: () => Effect.void, onNeedsReconcile: () => Effect.void }
 
@@ -147,6 +147,39 @@ describe("Outbox.writeAhead in a transaction", () => {
       assert.deepStrictEqual(yield* sql`SELECT id, charge FROM paid`, [{ id: "o1", charge: "ch_o1" }])
       assert.strictEqual(provider.sent.length, 1)
     })
+  )
+})
+
+describe("Outbox.queue", () => {
+  const Shopping = Outbox.queue(Shop)
+  /** What a receiver does once per key, in one transaction with its record: it has no integration to call. */
+  const place = Receiver.once({
+    name: "place",
+    mode: Receiver.transactional(),
+    input: Order,
+    key: ({ order }) => order,
+    success: Schema.String
+  })((order) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { charge } = yield* Shopping
+      yield* sql`INSERT INTO orders ${sql.insert({ id: order.order })}`
+      return (yield* charge(order)) === undefined ? "" : "placed"
+    })
+  )
+
+  effect(
+    "lets a transactional receiver store calls: once per key, and sent after its commit",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const provider = yield* Provider
+      assert.strictEqual(yield* place(order), "placed")
+      assert.strictEqual(yield* place(order), "placed")
+      assert.strictEqual(provider.sent.length, 0)
+      yield* work
+      assert.deepStrictEqual(yield* sql`SELECT id FROM orders`, [{ id: "o1" }])
+      assert.deepStrictEqual(yield* sql`SELECT id, charge FROM paid`, [{ id: "o1", charge: "ch_o1" }])
+    }).pipe(Effect.provide([Shopping.layer, SqlIdempotencyStore.layer()]), Effect.orDie)
   )
 })
 

@@ -3,9 +3,21 @@
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
+import { Webhook } from "breakwater"
 import { HttpReceiver } from "breakwater/http"
 import { SqliteClient } from "breakwater/sql/node"
-import { ConfigProvider, Context, Effect, FileSystem, Layer, Logger, Redacted, type Scope } from "effect"
+import {
+  ConfigProvider,
+  Context,
+  Deferred,
+  Effect,
+  Fiber,
+  FileSystem,
+  Layer,
+  Logger,
+  Redacted,
+  type Scope
+} from "effect"
 import { HttpClient, HttpClientRequest, HttpServer } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
@@ -14,6 +26,10 @@ import { Server } from "../../examples/receiver/server.ts"
 
 const { problems } = HttpReceiver
 const chair = { sku: "chair", quantity: 2 }
+
+/** The payment provider, which signs what it sends. */
+const signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+const provider = Webhook.standard({ secrets: Redacted.make(signing) })
 
 // ---- a database of its own, as the environment that the example reads
 
@@ -70,7 +86,18 @@ const clientOf = (baseUrl: string, client: HttpClient.HttpClient) => {
         key === undefined ? (request) => request : HttpClientRequest.setHeader("idempotency-key", key),
         answerOf
       ),
-    get: (path: string) => answerOf(HttpClientRequest.get(path))
+    get: (path: string) => answerOf(HttpClientRequest.get(path)),
+    /** A delivery of an event; `sent` is the body that arrives, if it is another than was signed. */
+    settle: (id: string, event: unknown, sent?: unknown) =>
+      Effect.gen(function* () {
+        const body = JSON.stringify(event)
+        const headers = yield* Webhook.sign(provider, { id, body })
+        return yield* HttpClientRequest.post("/webhooks/payments").pipe(
+          HttpClientRequest.bodyText(sent === undefined ? body : JSON.stringify(sent), "application/json"),
+          HttpClientRequest.setHeaders(headers),
+          answerOf
+        )
+      })
   }
 }
 
@@ -83,7 +110,9 @@ const open = ({ env }: Database) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(
       Server.pipe(
-        Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { ...env, PORT: "0" } }))),
+        Layer.provide(
+          ConfigProvider.layer(ConfigProvider.fromEnv({ env: { PAYMENTS_WEBHOOK_SECRET: signing, ...env, PORT: "0" } }))
+        ),
         Layer.provideMerge(Logger.layer([]))
       )
     )
@@ -102,6 +131,8 @@ const rows = ({ sql }: Database) =>
       records: records.map(({ state }) => state).join("")
     }
   })
+
+const settled = (orderId: string) => ({ type: "payment.settled", data: { orderId } })
 
 const suite = (name: string, database: typeof sqlite, skip?: string) =>
   describe.skipIf(skip !== undefined)(`the orders API on ${name}${skip === undefined ? "" : `: ${skip}`}`, () => {
@@ -181,6 +212,93 @@ const suite = (name: string, database: typeof sqlite, skip?: string) =>
         )
         assert.strictEqual((yield* place("k-1", chair)).status, 201)
         assert.strictEqual((yield* get("/orders/none")).status, 404)
+      })
+    )
+
+    it.live("a settled payment marks its order, and a repeat of the event does nothing", () =>
+      Effect.gen(function* () {
+        const own = yield* database
+        const { get, place, settle } = yield* open(own)
+        const { id } = (yield* place("k-1", chair)).json
+        const statusOf = Effect.map(get(`/orders/${id}`), ({ json }) => json.status)
+        assert.strictEqual(yield* statusOf, "placed")
+        const first = yield* settle("msg_1", settled(id))
+        assert.deepStrictEqual([first.status, first.text, yield* statusOf], [200, "", "paid"])
+        // Were it handled again, it would be marked again.
+        yield* own.sql`UPDATE orders SET status = 'placed'`
+        assert.deepStrictEqual([(yield* settle("msg_1", settled(id))).status, yield* statusOf], [200, "placed"])
+        assert.deepStrictEqual([(yield* settle("msg_2", settled(id))).status, yield* statusOf], [200, "paid"])
+        assert.deepStrictEqual(yield* rows(own), { orders: 1, stock: [998, 1], records: "DDD" })
+      })
+    )
+
+    it.live("a payment for another order than was signed, or with no signature, marks none and leaves no record", () =>
+      Effect.gen(function* () {
+        const own = yield* database
+        const { get, place, settle } = yield* open(own)
+        const { id } = (yield* place("k-1", chair)).json
+        const tampered = yield* settle("msg_1", settled("another"), settled(id))
+        assert.deepStrictEqual([tampered.status, tampered.text], [401, ""])
+        assert.strictEqual((yield* get(`/orders/${id}`)).json.status, "placed")
+        assert.deepStrictEqual(yield* rows(own), { orders: 1, stock: [998, 1], records: "D" })
+        // The id was not used up.
+        assert.strictEqual((yield* settle("msg_1", settled(id))).status, 200)
+        assert.strictEqual((yield* get(`/orders/${id}`)).json.status, "paid")
+      })
+    )
+
+    it.live("a payment of an order that is not there yet is not acknowledged, and its repeat marks it", () =>
+      Effect.gen(function* () {
+        const own = yield* database
+        const { get, settle } = yield* open(own)
+        assert.strictEqual((yield* settle("msg_1", settled("o-1"))).status, 500)
+        assert.strictEqual((yield* rows(own)).records, "")
+        yield* own.sql`INSERT INTO orders ${own.sql.insert({ id: "o-1", ...chair })}`
+        assert.strictEqual((yield* settle("msg_1", settled("o-1"))).status, 200)
+        assert.strictEqual((yield* get("/orders/o-1")).json.status, "paid")
+        // Nothing is done about other events; a settled payment that can't be read is refused.
+        assert.strictEqual((yield* settle("msg_2", { type: "payment.failed" })).status, 200)
+        assert.strictEqual((yield* settle("msg_3", { type: "payment.settled" })).status, 422)
+        assert.strictEqual((yield* rows(own)).records, "DD")
+      })
+    )
+
+    it.live("while the first delivery is at work no other is acknowledged", () =>
+      Effect.gen(function* () {
+        const own = yield* database
+        const { get, place, settle } = yield* open(own)
+        const { id } = (yield* place("k-1", chair)).json
+        const held = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        // Somebody else holds the order, so the first delivery can't end.
+        const holder = yield* Effect.forkChild(
+          own.sql.withTransaction(
+            Effect.gen(function* () {
+              yield* own.sql`UPDATE orders SET sku = sku WHERE id = ${id}`
+              yield* Deferred.succeed(held, undefined)
+              yield* Deferred.await(release)
+            })
+          )
+        )
+        yield* Deferred.await(held)
+        const answers: Array<number> = []
+        const deliveries = yield* Effect.forkChild(
+          Effect.forEach(
+            [1, 2],
+            () =>
+              Effect.tap(settle("msg_1", settled(id)), ({ status }) => Effect.sync(() => void answers.push(status))),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* Effect.sleep("500 millis")
+        // Both wait for the transaction; neither is told that it was done.
+        assert.deepStrictEqual(answers, [])
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(holder)
+        yield* Fiber.join(deliveries)
+        assert.deepStrictEqual(answers, [200, 200])
+        assert.strictEqual((yield* get(`/orders/${id}`)).json.status, "paid")
+        assert.deepStrictEqual(yield* rows(own), { orders: 1, stock: [998, 1], records: "DD" })
       })
     )
 

@@ -19,7 +19,7 @@ const call = () => Effect.flatMap(Payments, (payments) => payments.ping())
 
 // A rollback can't undo a call.
 Receiver.once({ ...message, mode: Receiver.transactional() })(
-  // expect: a rollback can't undo a call to shop/Payments: write it to an outbox, or use Receiver.leased
+  // expect: a rollback can't undo a call to shop/Payments: write it ahead through Outbox.queue, or use Receiver.leased
   call
 )
 

@@ -243,7 +243,7 @@ export const transactional = <A, E, R>(
       if (claimed._tag !== "Started") return Effect.succeed<Received<A, E>>(claimed)
       const owner = { ...address, epoch: claimed.epoch }
       return Effect.flatMap(attempted, (exit) =>
-        Effect.flatMap(work.judge(exit), (verdict) => {
+        Effect.flatMap(work.judge(exit), (verdict): Effect.Effect<Received<A, E>, RolledBack<A, E> | StoreError> => {
           if (verdict._tag !== "Keep") return Effect.fail(new RolledBack(exit))
           return Effect.flatMap(
             store.complete(owner, { result: verdict.result, timeToLive }),

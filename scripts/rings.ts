@@ -52,6 +52,7 @@ const folders: Readonly<Record<string, { readonly ring: string; readonly mayImpo
   http: { ring: "ring 3", mayImport: [] },
   sql: { ring: "ring 3", mayImport: [] },
   redis: { ring: "ring 3", mayImport: [] },
+  workflow: { ring: "ring 3", mayImport: [] },
   dashboard: { ring: "dashboard", mayImport: ["http"] },
   cli: { ring: "the command line", mayImport: ["sql"] },
   testing: { ring: "testing", mayImport: ["http"] }

@@ -157,6 +157,37 @@ export const fallbackUnlessItHappened = <In, A, R = never>(
  *
  * It does not compile where a repeat is not safe, nor for an operation without a key: use `parkWith` there.
  *
+ * **Example** (A mail for which nobody has to wait)
+ *
+ * ```ts
+ * import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Reason } from "breakwater"
+ * import { Outbox, OutboxStoreMemory } from "breakwater"
+ * import { Data, Effect, Layer, Schema } from "effect"
+ *
+ * class MailDown extends Data.TaggedError("MailDown") {}
+ * class Mail extends Integration.Service<Mail>()(
+ *   "shop/Mail",
+ *   { policy: Policy.standard(), exhausted: Exhaustion.park, orElse: () => new MailDown() },
+ *   {
+ *     welcome: Operation.mutation("welcome", {
+ *       input: Schema.String,
+ *       success: Schema.Struct({ id: Schema.String }),
+ *       idempotency: Idempotency.keyed((to: string) => IdempotencyKey.derive("welcome", to), { lifetime: "1 day" }),
+ *       send: () => Effect.fail("nobody listens"),
+ *       classify: () => Reason.unreachable()
+ *     })
+ *   }
+ * ) {}
+ *
+ * const MailLive = Integration.layer(Mail).pipe(Layer.provide(OutboxStoreMemory.layer))
+ * const program = Effect.gen(function* () {
+ *   const sent = yield* (yield* Mail).welcome("ada@example.com")
+ *   return Outbox.isParked(sent) ? `it will be sent: ${sent.outcome} so far` : sent.id
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, MailLive)) // => "it will be sent: NotSent so far"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -133,6 +133,9 @@ export type ExhaustionFits<N, M, In> = "safe" extends N
         : Storable<In>
       : unknown
 
+/** Values that have methods, and codecs: Effect's own data types are `Pipeable`. */
+type Scalar = string | number | boolean | bigint | Date | Uint8Array | Pipeable
+
 /** What no codec writes down. */
 type Unwritable = FormData | ReadableStream | ((...args: never) => unknown) | symbol
 
@@ -143,7 +146,7 @@ type Unwritable = FormData | ReadableStream | ((...args: never) => unknown) | sy
  * @category type-level
  * @since 0.1.0
  */
-export type Storable<In> = [In] extends [void]
+export type Storable<In> = [In] extends [void | Scalar]
   ? unknown
   : unknown extends In
     ? NoCodec
@@ -159,7 +162,7 @@ type Written<V> = 0 extends 1 & V
     : Extract<V, Unwritable> extends never
       ? false
       : true
-type Fields<V> = V extends string | number | boolean | bigint | Date | Uint8Array
+type Fields<V> = V extends Scalar
   ? false
   : V extends object
     ? { [K in keyof V]: Extract<V[K], FormData | ReadableStream> extends never ? false : true }[keyof V]

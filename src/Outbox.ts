@@ -55,6 +55,52 @@ type Fits<M, In> = "Inherent" extends M
  *
  * An `atMostOnce` operation is sent once: if it is not known what became of that, its entry needs to be reconciled.
  *
+ * **Example** (A charge that is stored with its order, or not at all)
+ *
+ * ```ts
+ * import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Outbox, Policy } from "breakwater"
+ * import { SqlOutboxStore } from "breakwater/sql"
+ * import { SqliteClient } from "breakwater/sql/node"
+ * import { Data, Effect, Layer, Schema } from "effect"
+ * import { SqlClient } from "effect/sql"
+ *
+ * class BankDown extends Data.TaggedError("BankDown") {}
+ * class Bank extends Integration.Service<Bank>()(
+ *   "shop/Bank",
+ *   { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse: () => new BankDown() },
+ *   {
+ *     charge: Outbox.writeAhead(
+ *       Operation.mutation("charge", {
+ *         input: Schema.Struct({ order: Schema.String }),
+ *         success: Schema.Struct({ id: Schema.String }),
+ *         idempotency: Idempotency.keyed(
+ *           ({ order }: { readonly order: string }) => IdempotencyKey.derive("charge", order),
+ *           { lifetime: "1 day" }
+ *         ),
+ *         send: ({ order }) => Effect.succeed({ id: `ch_${order}` })
+ *       })
+ *     )
+ *   }
+ * ) {}
+ *
+ * const BankLive = Integration.layer(Bank).pipe(
+ *   Layer.provide(SqlOutboxStore.layer()),
+ *   Layer.provideMerge(SqliteClient.layer({ filename: ":memory:" }))
+ * )
+ * const program = Effect.gen(function* () {
+ *   const sql = yield* SqlClient.SqlClient
+ *   const bank = yield* Bank
+ *   yield* sql`CREATE TABLE orders (id TEXT)`
+ *   const place = (order: string) => Effect.andThen(sql`INSERT INTO orders VALUES (${order})`, bank.charge({ order }))
+ *   yield* Effect.ignore(sql.withTransaction(Effect.andThen(place("1"), Effect.fail("out of stock"))))
+ *   const second = yield* sql.withTransaction(place("2"))
+ *   const stored = yield* sql`SELECT operation FROM breakwater_outbox`
+ *   return { stored: stored.length, queued: Outbox.isQueued(second) }
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, BankLive)) // => { stored: 1, queued: true }
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

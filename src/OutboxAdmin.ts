@@ -9,10 +9,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { advice, failed, type Given, newKeyOf, problemOf, refusal, statsOf, unlike } from "./internal/admin.ts"
+import { advice, failed, type Given, newKeyOf, noteOf, problemOf, refusal, statsOf, unlike } from "./internal/admin.ts"
 import { saveEncoded } from "./internal/durable.ts"
 import type { Audit, Entry, State } from "./OutboxEntry.ts"
-import { OutboxError } from "./OutboxError.ts"
+import type { OutboxError } from "./OutboxError.ts"
 import {
   type Change,
   Cipher,
@@ -257,7 +257,7 @@ export const make: Effect.Effect<Admin, never, OutboxStore> = Effect.gen(functio
       const audit = {
         action: replaced ? ("redrive with a new key" as const) : what,
         by: given.by.trim(),
-        evidence: replaced ? `${given.evidence.trim()} (the key was ${entry.key})` : given.evidence.trim()
+        evidence: `${given.evidence.trim()}${replaced ? ` ${noteOf(entry.key ?? "")}` : ""}`
       }
       return Effect.flatMap(
         Effect.mapError(

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { OutboxQueue } from "./internal/outboxQueue.ts"
+import { OutboxQueue, type Waiting } from "./internal/outboxQueue.ts"
 import { blocks, inDoubt, keepDiscarded, lastReason, millisOf } from "./internal/outboxTimes.ts"
 import type { Audit, Entry, Try } from "./OutboxEntry.ts"
 import {
@@ -25,10 +25,8 @@ import {
 } from "./OutboxStore.ts"
 
 /** What stands for an entry, whatever becomes of it: every transition gives it another one. */
-interface Row {
+interface Row extends Waiting {
   entry: Entry
-  /** From when it is forgotten. */
-  forgetAt: number | undefined
   readonly lane: Lane | undefined
   audits: ReadonlyArray<Audit>
 }
@@ -64,7 +62,7 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
   const rows = new Map<string, Row>()
   const lanes = new Map<string, Lane>()
   const queues = new Map<string, OutboxQueue<Row>>()
-  const ended = new OutboxQueue<Row>((row, at) => row.forgetAt === at)
+  const ended = new OutboxQueue<Row>()
   const pauses = new Map<string, Paused>()
   const wakers = new Set<(what: Names) => void>()
   const atomic = <A>(f: (now: number) => A): Effect.Effect<A> => Effect.sync(() => f(clock.currentTimeMillisUnsafe()))
@@ -79,7 +77,7 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
     const id = idOf(integration, operation)
     const known = queues.get(id)
     if (known !== undefined) return known
-    const queue = new OutboxQueue<Row>((row, at) => readyAt(row.entry) === at)
+    const queue = new OutboxQueue<Row>()
     queues.set(id, queue)
     return queue
   }
@@ -88,9 +86,9 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
   const write = (row: Row, change: Partial<Entry>, forgetAt?: number): Entry => {
     const entry = { ...row.entry, ...change }
     row.entry = entry
+    row.slot = undefined
     const ready = readyAt(entry)
     if (ready !== undefined) queueOf(entry).add(row, ready)
-    row.forgetAt = forgetAt
     if (forgetAt !== undefined) {
       ended.add(row, forgetAt)
       row.lane?.rows.delete(row)
@@ -146,7 +144,7 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
     }
     const lane = offer.lane && laneOf(offer.integration, offer.lane.name)
     const waits = isBusy(lane)
-    const row: Row = { entry: entryOf(offer, now, lane && ++lane.last), forgetAt: undefined, lane, audits: [] }
+    const row: Row = { entry: entryOf(offer, now, lane && ++lane.last), slot: undefined, lane, audits: [] }
     rows.set(offer.id, row)
     if (lane !== undefined) {
       lane.size++

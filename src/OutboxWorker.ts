@@ -69,6 +69,11 @@ export interface Handlers<Method> {
  */
 export type AllHandlers<Methods> = { readonly [K in DurableName<Methods>]: Handlers<Methods[K]> }
 
+/** Refuses handlers of operations that store nothing. */
+type NoOthers<H, Methods> = {
+  readonly [K in Exclude<keyof H, DurableName<Methods>>]: "no calls of this operation are stored: it has no handlers"
+}
+
 /**
  * What handlers need.
  *
@@ -126,12 +131,53 @@ const backoff: Schedule.Schedule<unknown, unknown> = Schedule.jittered(
  * the integration with `policy`. The lease of a claim is the total deadline and `grace`: that long after a crash the call is
  * made again, by any worker.
  *
+ * **Example** (What becomes of a charge)
+ *
+ * ```ts
+ * import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy } from "breakwater"
+ * import { Outbox, OutboxStoreMemory, OutboxWorker } from "breakwater"
+ * import { Data, Deferred, Effect, Layer, Schema } from "effect"
+ *
+ * class BankDown extends Data.TaggedError("BankDown") {}
+ * class Bank extends Integration.Service<Bank>()(
+ *   "shop/Bank",
+ *   { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse: () => new BankDown() },
+ *   {
+ *     charge: Outbox.writeAhead(
+ *       Operation.mutation("charge", {
+ *         input: Schema.String,
+ *         success: Schema.Struct({ id: Schema.String }),
+ *         idempotency: Idempotency.keyed((order: string) => IdempotencyKey.derive("charge", order), { lifetime: "1 day" }),
+ *         send: (order) => Effect.succeed({ id: `ch_${order}` })
+ *       })
+ *     )
+ *   }
+ * ) {}
+ *
+ * const paid = Deferred.makeUnsafe<string>()
+ * const Worker = OutboxWorker.layer(Bank, {
+ *   charge: {
+ *     onDelivered: ({ id }, { input }) => Deferred.succeed(paid, `${input} is paid: ${id}`),
+ *     onDead: (error, { id }) => Effect.logError(`${id} was not charged: ${error._tag}`),
+ *     onNeedsReconcile: ({ id, why }) => Effect.logError(`look whether ${id} was charged: ${why}`)
+ *   }
+ * })
+ *
+ * const BankLive = Integration.layer(Bank).pipe(Layer.provideMerge(OutboxStoreMemory.layer))
+ * const program = Effect.gen(function* () {
+ *   yield* (yield* Bank).charge("o-1")
+ *   return yield* Deferred.await(paid)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.provideMerge(Worker, BankLive))) // => "o-1 is paid: ch_o-1"
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
 export const layer = <Self, Id extends string, Methods, R, const H extends AllHandlers<Methods>>(
   integration: Integration.ServiceClass<Self, Id, Methods, R>,
-  handlers: H,
+  handlers: H & NoOthers<H, Methods>,
   options?: Options & { readonly operations?: { readonly [K in DurableName<Methods>]?: Options } | undefined }
 ): Layer.Layer<never, PolicyError, Self | OutboxStore | HandlerServices<H>> =>
   Layer.effectDiscard(

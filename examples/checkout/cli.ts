@@ -3,12 +3,27 @@
  * go to standard output.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Context, Effect, Exit, Layer, Logger, Option, Predicate, References, Schema } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Exit,
+  type FileSystem,
+  Layer,
+  Logger,
+  Option,
+  type PlatformError,
+  Predicate,
+  References,
+  Schema
+} from "effect"
 import { CliConfig, CliError, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
 import { HttpServer } from "effect/http"
 import { relative } from "node:path"
 import type { ClientEntry } from "./client.ts"
 import { clients } from "./clients/index.ts"
+import { crashJson, crashText, holds } from "./crash/report.ts"
+import { CrashError, defaultKills, defaultOrders, runCrashes } from "./crash/run.ts"
 import { defaultFaultRate } from "./faults.ts"
 import { runClient } from "./harness.ts"
 import { defaultOrdersFile, loadOrders, OrdersFileError } from "./orders.ts"
@@ -41,9 +56,9 @@ const flags = {
     Flag.withDefault(1)
   ),
   orders: Flag.String("orders").pipe(
-    Flag.withDescription("One JSON order per line (the 1,000 committed ones)"),
+    Flag.withDescription(`One JSON order per line (1,000; ${defaultOrders} with --crash)`),
     Flag.withMetavar("FILE"),
-    Flag.withDefault(defaultOrdersFile)
+    Flag.optional
   ),
   faultRate: Flag.Finite("fault-rate").pipe(
     Flag.withDescription(`Share of requests that meet a fault, 0 to 1 (${defaultFaultRate})`),
@@ -68,21 +83,35 @@ const flags = {
     Flag.withDescription("Where --serve listens (3000; 0 is any free port)"),
     Flag.filter(within(0, 65_535), () => "Expected a port from 0 to 65535"),
     Flag.withDefault(3_000)
+  ),
+  crash: Flag.Boolean("crash").pipe(
+    Flag.withDescription("Kill and restart a checkout until all orders are done"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
+  kills: Flag.Int("kills").pipe(
+    Flag.withDescription(`How often --crash kills it (${defaultKills})`),
+    Flag.filter(within(0, 1_000), () => "Expected a whole number from 0 to 1000"),
+    Flag.optional
   )
 }
 
 interface Config {
   readonly seed: number
-  readonly orders: string
+  readonly orders: Option.Option<string>
   readonly faultRate: number
   readonly only: Option.Option<string>
   readonly json: boolean
   readonly serve: boolean
   readonly port: number
+  readonly crash: boolean
+  readonly kills: Option.Option<number>
 }
 
+const ordersOf = ({ orders }: Config) => loadOrders(Option.getOrElse(orders, () => defaultOrdersFile))
+
 const compare = Effect.fnUntraced(function* (config: Config) {
-  const orders = yield* loadOrders(config.orders)
+  const orders = yield* ordersOf(config)
   const chosen = clients.filter(isChosen(config))
   const faults = { seed: config.seed, rate: config.faultRate }
   const output = yield* Output
@@ -103,6 +132,24 @@ const compare = Effect.fnUntraced(function* (config: Config) {
     ).pipe(Effect.map(add))
   ).pipe(Effect.onInterrupt(() => print))
   yield* print
+}, Effect.provide(Providers.layer))
+
+const crash = Effect.fnUntraced(function* (config: Config) {
+  const all = yield* ordersOf(config)
+  const orders = Option.isSome(config.orders) ? all : all.slice(0, defaultOrders)
+  const kills = Option.getOrElse(config.kills, () => defaultKills)
+  const faults = { seed: config.seed, rate: config.faultRate }
+  const { err, out } = yield* Output
+  err(`${orders.length} orders, seed ${faults.seed}, fault rate ${faults.rate}, ${kills} kills\n`)
+  const result = yield* runCrashes({
+    orders,
+    faults,
+    kills,
+    onKill: (kill, ended) => err(`kill ${kill} of ${kills}: ${ended} of ${orders.length} orders have ended\n`)
+  })
+  const summary = { seed: faults.seed, faultRate: faults.rate, result }
+  out(config.json ? `${JSON.stringify(crashJson(summary))}\n` : crashText(summary))
+  if (!holds(result)) return yield* new CrashError({ problem: "not everything was done, and once" })
 }, Effect.provide(Providers.layer))
 
 const serve = Effect.fnUntraced(
@@ -144,10 +191,20 @@ const cannotListen = (port: number, cause: unknown): string =>
     ? `port ${port} is in use; choose another with --port, or 0 for a free one`
     : `cannot listen on port ${port}: ${String(cause)}`
 
-type DemoError = UsageError | OrdersFileError | ProvidersError
+type DemoError = UsageError | OrdersFileError | ProvidersError | CrashError | PlatformError.PlatformError
 
-const command = Command.make("demo", flags, (config): Effect.Effect<void, DemoError> => {
-  if (config.serve && config.json) return new UsageError({ problem: "--serve and --json exclude each other" })
+const command = Command.make("demo", flags, (config): Effect.Effect<void, DemoError, FileSystem.FileSystem> => {
+  const exclusive = Object.entries({ "--serve": config.serve, "--crash": config.crash, "--json": config.json })
+    .filter(([, given]) => given)
+    .map(([flag]) => flag)
+  if (config.serve && exclusive.length > 1) {
+    return new UsageError({ problem: `--serve and ${exclusive[1]} exclude each other` })
+  }
+  if (config.crash && Option.isSome(config.only)) {
+    return new UsageError({ problem: "--crash and --only exclude each other: the peers have no outbox" })
+  }
+  if (!config.crash && Option.isSome(config.kills)) return new UsageError({ problem: "--kills needs --crash" })
+  if (config.crash) return crash(config)
   // A client may log every call: worth reading while it serves, 3,000 lines of noise while it competes.
   return config.serve ? serve(config) : Effect.provideService(compare(config), References.MinimumLogLevel, "Error")
 }).pipe(Command.withDescription("Runs orders through three clients, over providers that misbehave on purpose."))
@@ -174,7 +231,9 @@ const explain = (cause: Cause.Cause<unknown>): string | undefined => {
   const error = Cause.squash(cause)
   // The presenter has already said what is wrong with the flags.
   if (CliError.isCliError(error)) return undefined
-  return isUsage(error) || error instanceof ProvidersError ? `demo: ${error.message}\n` : `${Cause.pretty(cause)}\n`
+  return isUsage(error) || error instanceof ProvidersError || error instanceof CrashError
+    ? `demo: ${error.message}\n`
+    : `${Cause.pretty(cause)}\n`
 }
 
 const isUsage = (error: unknown): error is Error => error instanceof UsageError || error instanceof OrdersFileError

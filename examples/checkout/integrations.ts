@@ -3,7 +3,7 @@
  * is made safe, how long a call may take, what becomes of it when retries are spent, and which errors of the checkout's
  * own its callers see.
  */
-import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy, Reason } from "breakwater"
+import { type CallFailure, Exhaustion, Idempotency, IdempotencyKey, Integration, Policy, Reason } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { cardProblems, CardsApi, InventoryApi, MailApi } from "./contracts.ts"
 import {
@@ -33,20 +33,18 @@ const shared = Policy.shared({
 })
 
 /** PUT: a repeat is safe by the method's own meaning, so nothing needs to be said. */
-export class Inventory extends Integration.Service<Inventory>()(
-  "checkout/Inventory",
-  {
-    policy,
-    shared,
-    exhausted: Exhaustion.fail,
-    orElse: ({ outcome, retryAfter }) => new InventoryUnavailable({ outcome, retryAfter })
-  },
-  {
-    reserve: HttpOperation.endpoint(InventoryApi, "reservations", "put", {
-      translate: { SkuUnavailable: ({ sku }) => new OutOfStock({ sku, outcome: "Refused" }) }
-    })
-  }
-) {}
+export const reserve = HttpOperation.endpoint(InventoryApi, "reservations", "put", {
+  translate: { SkuUnavailable: ({ sku }) => new OutOfStock({ sku, outcome: "Refused" }) }
+})
+
+export const inventory = {
+  policy,
+  shared,
+  exhausted: Exhaustion.fail,
+  orElse: ({ outcome, retryAfter }: CallFailure.CallFailure) => new InventoryUnavailable({ outcome, retryAfter })
+}
+
+export class Inventory extends Integration.Service<Inventory>()("checkout/Inventory", inventory, { reserve }) {}
 
 /** Two statuses of the card provider mean something only together with the problem's type. */
 const classifyErrors: HttpIntegration.Classify = (status, _headers, body) => {
@@ -57,41 +55,37 @@ const classifyErrors: HttpIntegration.Classify = (status, _headers, body) => {
 }
 
 /** POST with a key: one order is one charge, however often it is sent. */
-export class Cards extends Integration.Service<Cards>()(
-  "checkout/Cards",
-  {
-    policy,
-    shared,
-    exhausted: Exhaustion.fail,
-    classifyErrors,
-    orElse: ({ outcome, retryAfter }) => new PaymentsUnavailable({ outcome, retryAfter })
-  },
-  {
-    charge: HttpOperation.endpoint(CardsApi, "charges", "create", {
-      idempotency: Idempotency.keyed(({ payload }) => IdempotencyKey.derive("charge", payload.orderId), {
-        lifetime: "24 hours"
-      }),
-      translate: { CardError: ({ code }) => new CardDeclined({ code, outcome: "Refused" }) }
-    })
-  }
-) {}
+export const charge = HttpOperation.endpoint(CardsApi, "charges", "create", {
+  idempotency: Idempotency.keyed(({ payload }) => IdempotencyKey.derive("charge", payload.orderId), {
+    lifetime: "24 hours"
+  }),
+  translate: { CardError: ({ code }) => new CardDeclined({ code, outcome: "Refused" }) }
+})
+
+export const cards = {
+  policy,
+  shared,
+  exhausted: Exhaustion.fail,
+  classifyErrors,
+  orElse: ({ outcome, retryAfter }: CallFailure.CallFailure) => new PaymentsUnavailable({ outcome, retryAfter })
+}
+
+export class Cards extends Integration.Service<Cards>()("checkout/Cards", cards, { charge }) {}
 
 /** POST, and this provider has no key: at most once. What may have been sent is reported, never sent again. */
-export class Mail extends Integration.Service<Mail>()(
-  "checkout/Mail",
-  {
-    policy,
-    shared,
-    exhausted: Exhaustion.fail,
-    orElse: ({ outcome, retryAfter }) => new MailUnavailable({ outcome, retryAfter })
-  },
-  {
-    receipt: HttpOperation.endpoint(MailApi, "receipts", "create", {
-      idempotency: Idempotency.atMostOnce("the mail provider has no key and no way to look a receipt up"),
-      translate: { AddressError: ({ reason }) => new AddressRejected({ reason, outcome: "Refused" }) }
-    })
-  }
-) {}
+export const receipt = HttpOperation.endpoint(MailApi, "receipts", "create", {
+  idempotency: Idempotency.atMostOnce("the mail provider has no key and no way to look a receipt up"),
+  translate: { AddressError: ({ reason }) => new AddressRejected({ reason, outcome: "Refused" }) }
+})
+
+export const mail = {
+  policy,
+  shared,
+  exhausted: Exhaustion.fail,
+  orElse: ({ outcome, retryAfter }: CallFailure.CallFailure) => new MailUnavailable({ outcome, retryAfter })
+}
+
+export class Mail extends Integration.Service<Mail>()("checkout/Mail", mail, { receipt }) {}
 
 /** A layer for each, as an application would build them once at its edge. */
 export const layers = (urls: ProviderUrls) => ({

@@ -115,7 +115,10 @@ const footnote = [
 ]
 
 /** Right-aligned figures between a left-aligned first and a wrapped last column. */
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+export const table = (
+  head: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string>>
+): ReadonlyArray<string> => {
   const last = head.length - 1
   const widths = head
     .slice(0, last)
@@ -142,10 +145,10 @@ const wrap = (text: string, width: number): ReadonlyArray<string> => {
   return lines
 }
 
-const number = (value: number): string => value.toLocaleString("en-US")
+export const number = (value: number): string => value.toLocaleString("en-US")
 
 const milliseconds = (value: number): string => (value < 100 ? value.toFixed(1) : number(Math.round(value)))
 
 // styleText honours NO_COLOR and leaves pipes plain.
-const strong = (text: string): string => (text === "" ? "" : styleText("bold", text))
-const faint = (text: string): string => (text === "" ? "" : styleText("dim", text))
+export const strong = (text: string): string => (text === "" ? "" : styleText("bold", text))
+export const faint = (text: string): string => (text === "" ? "" : styleText("dim", text))

@@ -69,7 +69,8 @@ export interface Options<M extends Receiver.Mode, Event, A> {
 }
 
 /**
- * What handles an event. It also gets the delivery, for what only a header says (`X-GitHub-Event`).
+ * What handles an event. It also gets the delivery, for what only a header says. Signatures cover no such header (GitHub's
+ * `X-GitHub-Event` is the caller's word): decide by the body.
  *
  * @category models
  * @since 0.1.0

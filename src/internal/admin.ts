@@ -88,6 +88,9 @@ export const newKeyOf = ({ generation }: Pick<Entry, "generation">, old: string)
 }
 const isUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
+/** What the audit trail keeps of a key that was replaced, at the end of the evidence. */
+export const noteOf = (old: string): string => `(the key was ${old})`
+
 const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)
 
 /** One sentence: what a person can do. */

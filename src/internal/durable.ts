@@ -204,6 +204,11 @@ export const decide = (
     if (counts && entry.attempts >= maxAttempts) return { _tag: "Dead", why: "exhausted", failure }
     return { _tag: "Again", counts, pausing: true, hint }
   }
+  // It was turned away, and nothing is said of what came before, as by a 4xx whose body was cut. The same key may ask again.
+  const isOpen = reason._tag === "Rejected" && outcome === "Unknown" && reason.outcome === "Refused"
+  if (isOpen && durable.repeat === "Idempotent" && entry.attempts < maxAttempts) {
+    return { _tag: "Again", counts: true, pausing: true, hint }
+  }
   return happenedNot || reason._tag === "KeyConflict"
     ? { _tag: "Dead", why: "rejected", failure }
     : { _tag: "NeedsReconcile", why: "unclear", failure }
@@ -298,7 +303,10 @@ export const resultOf = (durable: Durable, entry: Entry): Effect.Effect<unknown,
 
 /** A result that is in its encoded form already, as `resultOf` reads it. */
 export const saveEncoded = (cipher: Cipher, result: unknown): Effect.Effect<string, Reason.Reason> =>
-  write(cipher, { result })
+  Effect.catchDefect(
+    Effect.suspend(() => write(cipher, { result })),
+    () => Effect.fail(Reason.make("InvalidInput", { message: "the result is not JSON" }))
+  )
 
 export const saveResult = (durable: Durable, value: unknown): Effect.Effect<string, Reason.Reason> =>
   Effect.flatMap(durable.keep.saveResult(value), (result) => write(durable.cipher, { result }))

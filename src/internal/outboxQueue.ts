@@ -1,23 +1,29 @@
-/** A queue by time: a heap from which nothing is taken out of turn. What is no longer true is passed over when its turn comes. */
-interface Slot<A> {
+/** One wait of a value. */
+export interface Slot {
   readonly at: number
   readonly seq: number
+}
+
+/** What waits in a queue, in one at most, for what its slot says. */
+export interface Waiting {
+  slot: Slot | undefined
+}
+
+interface Place<A> extends Slot {
   readonly value: A
 }
 
-const before = <A>(a: Slot<A>, b: Slot<A>): boolean => a.at < b.at || (a.at === b.at && a.seq < b.seq)
+const before = (a: Slot, b: Slot): boolean => a.at < b.at || (a.at === b.at && a.seq < b.seq)
 
-export class OutboxQueue<A> {
-  private heap: Array<Slot<A>> = []
+/**
+ * A queue by time: a heap from which nothing is taken out of turn. A value that has another slot by then, or none, is
+ * passed over when its turn comes.
+ */
+export class OutboxQueue<A extends Waiting> {
+  private heap: Array<Place<A>> = []
   private seq = 0
-  /** Under how many slots it is never cleaned up. */
+  /** Under how many places it is never cleaned up. */
   private limit = 64
-  /** Whether this value still waits for this time. */
-  private readonly isTrue: (value: A, at: number) => boolean
-
-  constructor(isTrue: (value: A, at: number) => boolean) {
-    this.isTrue = isTrue
-  }
 
   get size(): number {
     return this.heap.length
@@ -25,7 +31,9 @@ export class OutboxQueue<A> {
 
   add(value: A, at: number): void {
     if (this.heap.length >= this.limit) this.clean()
-    this.heap.push({ at, seq: this.seq++, value })
+    const place: Place<A> = { at, seq: this.seq++, value }
+    value.slot = place
+    this.heap.push(place)
     this.up(this.heap.length - 1)
   }
 
@@ -39,40 +47,43 @@ export class OutboxQueue<A> {
         this.heap[0] = last
         this.down(0)
       }
-      if (this.isTrue(first.value, first.at)) return first.value
+      if (first.value.slot === first) {
+        first.value.slot = undefined
+        return first.value
+      }
     }
   }
 
-  /** Leaves out what is no longer true: at most as often as the queue has doubled, so that it costs little per value. */
+  /** Leaves out what would be passed over: at most as often as the queue has doubled, so that it costs little per value. */
   private clean(): void {
-    this.heap = this.heap.filter(({ at, value }) => this.isTrue(value, at))
+    this.heap = this.heap.filter((place) => place.value.slot === place)
     for (let n = (this.heap.length >> 1) - 1; n >= 0; n--) this.down(n)
     this.limit = Math.max(64, 2 * this.heap.length)
   }
 
   private up(from: number): void {
-    const slot = this.heap[from]!
+    const place = this.heap[from]!
     let n = from
     while (n > 0) {
       const parent = (n - 1) >> 1
-      if (!before(slot, this.heap[parent]!)) break
+      if (!before(place, this.heap[parent]!)) break
       this.heap[n] = this.heap[parent]!
       n = parent
     }
-    this.heap[n] = slot
+    this.heap[n] = place
   }
 
   private down(from: number): void {
-    const slot = this.heap[from]!
+    const place = this.heap[from]!
     let n = from
     for (;;) {
       let child = 2 * n + 1
       if (child >= this.heap.length) break
       if (child + 1 < this.heap.length && before(this.heap[child + 1]!, this.heap[child]!)) child++
-      if (!before(this.heap[child]!, slot)) break
+      if (!before(this.heap[child]!, place)) break
       this.heap[n] = this.heap[child]!
       n = child
     }
-    this.heap[n] = slot
+    this.heap[n] = place
   }
 }

@@ -107,7 +107,7 @@ export const make = (options?: Options): Effect.Effect<Store, never, SqlClient.S
 /**
  * The store over the context's `SqlClient`. Runs the migrations first.
  *
- * **Example** (An entry that is stored with what the application writes, or not at all)
+ * **Example** (Whether an offer would be part of the transaction that is open)
  *
  * ```ts
  * import { OutboxStore } from "breakwater"

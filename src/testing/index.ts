@@ -33,3 +33,6 @@ export * as StoreConformance from "./StoreConformance.ts"
 
 /** What every receiver over HTTP must do, as cases for any test runner. */
 export * as ReceiverConformance from "./ReceiverConformance.ts"
+
+/** What every store of an outbox must do, as cases for any test runner. */
+export * as OutboxConformance from "./OutboxConformance.ts"

@@ -1,5 +1,5 @@
 /**
- * A soak of the receiver. Prints JSON, and ends with 1 if anything was lost, done twice or answered wrongly.
+ * A soak of the receiver, or of the outbox (outbox/main.ts). Prints JSON, and ends with 1 if anything was lost, done twice or answered wrongly.
  *
  * `npm run soak -- --target receiver --store sqlite --kills 1000 --json`
  *
@@ -40,7 +40,26 @@ const oneOf = <A extends string>(option: string, value: string, all: ReadonlyArr
 const number = (option: string, value: string): number =>
   /^\d+$/.test(value) ? Number(value) : fail(`--${option} is a whole number; not ${value}`)
 
-oneOf("target", values.target, ["receiver"])
+if (oneOf("target", values.target, ["receiver", "outbox"]) === "outbox") {
+  const { main } = await import("./outbox/main.ts")
+  const outbox = await import("./outbox/protocol.ts")
+  const store = oneOf("store", values.store, ["sqlite", "postgres"])
+  const why = missing(store)
+  if (why !== undefined) fail(why)
+  await main({
+    store,
+    kills: number("kills", values.kills),
+    stops: values.stops === undefined ? undefined : number("stops", values.stops),
+    points: values.points?.split(",").map((point) => oneOf("points", point, outbox.points)),
+    processes: number("servers", values.servers),
+    settleMillis: number("settle", values.settle),
+    seed: number("seed", values.seed),
+    mutant: values.mutant === undefined ? undefined : oneOf("mutant", values.mutant, outbox.mutants),
+    json: values.json
+  })
+  process.exit()
+}
+
 const store = oneOf<Kind>("store", values.store, ["sqlite", "postgres", "redis"])
 const why = missing(store)
 if (why !== undefined) fail(why)

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type * as Terminal from "effect/Terminal"
 import { existsSync } from "node:fs"
 import * as OutboxAdmin from "../../OutboxAdmin.ts"
 import type { OutboxError } from "../../OutboxError.ts"
@@ -58,8 +59,12 @@ export const hasTable = (table: string): Effect.Effect<boolean, SqlError, SqlCli
 export const withOutbox = <A>(
   { database, table }: Place,
   access: "read" | "write",
-  self: Effect.Effect<A, Failed | OutboxError | SqlError, OutboxAdmin.OutboxAdmin | OutboxStore | SqlClient.SqlClient>
-): Effect.Effect<A, Failed> =>
+  self: Effect.Effect<
+    A,
+    Failed | OutboxError | SqlError,
+    OutboxAdmin.OutboxAdmin | OutboxStore | SqlClient.SqlClient | Terminal.Terminal
+  >
+): Effect.Effect<A, Failed, Terminal.Terminal> =>
   Effect.gen(function* () {
     if (Option.isNone(database)) {
       return yield* wrongUsage("which database? Give --database, or set DATABASE_URL")

@@ -1,4 +1,5 @@
 // PostgreSQL, by a package that the user has installed: whoever has SQLite alone does not need it.
+import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -10,7 +11,7 @@ import { cwd } from "node:process"
 import { pathToFileURL } from "node:url"
 import { type Failed, failed } from "./failed.ts"
 
-type Client = typeof import("@effect/sql-pg/PgClient")
+type Client = typeof PgClient
 
 const name = "@effect/sql-pg"
 

@@ -29,6 +29,8 @@ export interface Column {
   /** It may be cut down to this width; without it, never. */
   readonly min?: number
   readonly right?: boolean
+  /** Left out where the table would not fit. */
+  readonly optional?: boolean
 }
 
 /** A table of the given width at most. A column that is empty everywhere is left out. */
@@ -38,11 +40,12 @@ export const table = (
   width: number
 ): string => {
   const texts = rows.map((row) => row.map(clean))
-  const used = columns.map((_, i) => i).filter((i) => texts.some((row) => row[i] !== ""))
+  let used = columns.map((_, i) => i).filter((i) => texts.some((row) => row[i] !== ""))
   const widths = columns.map(({ title }, i) =>
     Math.max(title.length, ...texts.map((row) => CliOutput.displayWidth(row[i]!)))
   )
   const total = () => used.reduce((sum, i) => sum + widths[i]! + 2, -2)
+  if (total() > width) used = used.filter((i) => columns[i]!.optional !== true)
   while (total() > width) {
     // The widest gives way first.
     const widest = used

@@ -204,8 +204,8 @@ export const decide = (
     if (counts && entry.attempts >= maxAttempts) return { _tag: "Dead", why: "exhausted", failure }
     return { _tag: "Again", counts, pausing: true, hint }
   }
-  // It was turned away, and nothing is said of what came before, as by a 4xx whose body was cut. The same key may ask again.
-  const isOpen = reason._tag === "Rejected" && outcome === "Unknown" && reason.outcome === "Refused"
+  // Nothing is said of what came before, as by a conflict, or a 4xx whose body was cut. The same key may ask again.
+  const isOpen = reason._tag === "Rejected" && outcome === "Unknown"
   if (isOpen && durable.repeat === "Idempotent" && entry.attempts < maxAttempts) {
     return { _tag: "Again", counts: true, pausing: true, hint }
   }

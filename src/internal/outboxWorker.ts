@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Outcome from "../Outcome.ts"
 import type { Entry, Why } from "../OutboxEntry.ts"
 import { Undelivered } from "../OutboxError.ts"
-import type { Claimed, Learned, Store } from "../OutboxStore.ts"
+import type { Claimed, Learned, Store, StoreError } from "../OutboxStore.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { CallRecord } from "./call.ts"
 import { servicesOf, withServices } from "./context.ts"
@@ -46,8 +46,10 @@ export interface WorkerOptions {
   readonly drain: number
 }
 
-/** How often the gauges are set, in milliseconds. */
+/** How often the gauges are set, and how often what was kept long enough is forgotten, in milliseconds. */
 const gaugeEvery = 10_000
+const sweepEvery = 60_000
+const sweepBatch = 1_000
 
 /** The pause before the next try: that of the schedule after so many. A schedule that ends keeps its last pause. */
 const pauseOf = (schedule: Schedule.Schedule<unknown, unknown>, tries: number): Effect.Effect<number> =>
@@ -207,7 +209,7 @@ export const run = (
             Metric.update(counters[verdict._tag], 1),
             verdict._tag === "Delivered" ? Effect.void : tell(entry, verdict, learned)
           ),
-        onFailure: (cause) => {
+        onFailure: (cause): Effect.Effect<unknown, StoreError> => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
           if (cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof Stale)) {
             return Effect.logDebug(`${name}: the claim on ${entry.id} was taken over`)
@@ -410,6 +412,11 @@ export const run = (
       })
     )
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.ignore(gauge), Effect.sleep(gaugeEvery))))
+    const sweep: Effect.Effect<void> = Effect.flatMap(
+      Effect.catch(store.sweep({ limit: sweepBatch }), () => Effect.succeed(0)),
+      (forgotten) => (forgotten < sweepBatch ? Effect.void : sweep)
+    )
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(sweep, Effect.sleep(sweepEvery))))
     const looping = yield* Effect.forkScoped(loop)
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {

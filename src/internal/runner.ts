@@ -267,7 +267,11 @@ const observe = (
   operation: call.operation,
   callOutcome: Exit.isFailure(exit) && failure === undefined ? "cancelled" : callOutcome(call, failure),
   outcome:
-    failure === undefined ? (Exit.isSuccess(exit) && !call.fellBack ? "Applied" : call.outcome()) : failure.outcome,
+    failure === undefined
+      ? Exit.isSuccess(exit) && !call.fellBack && call.stored === undefined
+        ? "Applied"
+        : call.outcome()
+      : failure.outcome,
   errorType: failure === undefined ? undefined : errorType(failure.reason),
   attempts: call.attempts,
   startedAt: call.startedAt,

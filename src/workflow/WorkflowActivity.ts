@@ -95,6 +95,8 @@ export interface Options<Data, Method, Success extends Schema.Constraint, Error 
  *
  * class PaymentsDown extends Schema.TaggedError<PaymentsDown>()("PaymentsDown", {}) {}
  *
+ * const Charge = Schema.Struct({ amount: Schema.Int, key: Schema.String, issuedAt: Schema.Number })
+ *
  * class Payments extends Integration.Service<Payments>()(
  *   "shop/Payments",
  *   {
@@ -104,10 +106,10 @@ export interface Options<Data, Method, Success extends Schema.Constraint, Error 
  *   },
  *   {
  *     charge: Operation.mutation("charge", {
+ *       input: Charge,
  *       success: Schema.String,
- *       send: ({ amount }: { readonly amount: number; readonly key: string; readonly issuedAt: number }) =>
- *         Effect.succeed(`charged ${amount}`),
- *       idempotency: Idempotency.keyed(({ key }) => IdempotencyKey.fromStored(key), {
+ *       send: ({ amount }) => Effect.succeed(`charged ${amount}`),
+ *       idempotency: Idempotency.keyed(({ key }: typeof Charge.Type) => IdempotencyKey.fromStored(key), {
  *         lifetime: "24 hours",
  *         issuedAt: ({ issuedAt }) => issuedAt
  *       })
@@ -167,11 +169,12 @@ export const make = <
     const { executionId } = yield* WorkflowInstance
     const discriminator = options.discriminator(data)
     const activity = `${name}/${discriminator}`
-    const issuedAt = yield* Activity.make({
-      name: `${activity}/issued`,
-      success: Schema.Number,
-      execute: Clock.currentTimeMillis
-    })
+    // Stored under the first attempt, whichever this one is.
+    const issuedAt = yield* Effect.provideService(
+      Activity.make({ name: `${activity}/issued`, success: Schema.Number, execute: Clock.currentTimeMillis }),
+      Activity.CurrentAttempt,
+      1
+    )
     const key = IdempotencyKey.toText(IdempotencyKey.derive(name, executionId, discriminator))
     return yield* Activity.make({
       name: activity,

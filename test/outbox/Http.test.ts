@@ -1,6 +1,6 @@
 /** Stored calls over HTTP: what is sent later is what was sent first, and its answer is read as it would have been. */
 import { assert, describe, it } from "@effect/vitest"
-import { Outbox, OutboxStore, Telemetry, Undelivered } from "breakwater"
+import { Outbox, type OutboxStore, Telemetry, Undelivered } from "breakwater"
 import { expectExecuted, FaultInjection, IntegrationTest } from "breakwater/testing"
 import { Effect } from "effect"
 import { HttpApiSchema } from "effect/http-api"

@@ -32,7 +32,7 @@ const ShopTest = Shop.layer.pipe(Layer.provideMerge(Provider.layer), Layer.provi
 const work = (time: Parameters<typeof TestClock.adjust>[0] = "1 minute", worker = Worker) =>
   Effect.scoped(Effect.andThen(Layer.build(worker), TestClock.adjust(time)))
 /** One that looks seldom, for long times. */
-const Slow = OutboxWorker.layer(Shop, all, { pollInterval: "1 minute" })
+const Slow = OutboxWorker.layer(Shop, all, { pollInterval: "10 minutes" })
 
 const order = { order: "o1", amount: 5 }
 

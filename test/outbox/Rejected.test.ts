@@ -1,8 +1,11 @@
 /** A no that does not say what became of an earlier attempt: a stored call with a key is made again until it is said. */
 import { assert, describe, it } from "@effect/vitest"
 import { type OutboxStore, OutboxStoreMemory, OutboxWorker } from "breakwater"
+import { HttpIntegration } from "breakwater/http"
+import { FaultInjection } from "breakwater/testing"
 import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import * as Http from "../soak/outbox/shop.ts"
 import { Provider, Shop } from "./shop.ts"
 
 const open = Effect.sync(() => {
@@ -72,6 +75,36 @@ describe("a rejection after an attempt that may have happened", () => {
       assert.lengthOf(told, 1)
       assert.match(told[0]!, /^unclear/)
       assert.strictEqual(provider.sent.length, 1)
+    })
+  )
+
+  it.effect("that is a conflict without a body, while the first attempt is at work, is asked about again", () =>
+    Effect.gen(function* () {
+      const bank = FaultInjection.make({
+        faults: [FaultInjection.latency("2 seconds"), FaultInjection.cutBody],
+        respond: () => ({ status: 200, body: { id: "ch_1" } })
+      })
+      const told: Array<string> = []
+      const tell = (what: string) => () => Effect.sync(() => void told.push(what))
+      const handlers = {
+        onDelivered: tell("delivered"),
+        onDead: tell("dead"),
+        onNeedsReconcile: tell("unclear")
+      }
+      const layer = OutboxWorker.layer(Http.Shop, { charge: handlers, ship: handlers }).pipe(
+        Layer.provideMerge(HttpIntegration.layer(Http.Shop, { baseUrl: bank.baseUrl })),
+        Layer.provideMerge(OutboxStoreMemory.layer),
+        Layer.provide(bank.layer)
+      )
+      const program = Effect.gen(function* () {
+        const shop = yield* Http.Shop
+        const fiber = yield* Effect.forkChild(Effect.exit(shop.charge({ payload: { order: "o1" } })))
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(fiber)
+      })
+      yield* Effect.provide(program, layer)
+      assert.deepStrictEqual(told, ["delivered"])
+      assert.lengthOf(bank.ledger, 1)
     })
   )
 })

@@ -320,6 +320,78 @@ for (const { name, open, skip } of databases) {
         })
       )
 
+      it.live("an entry that is offered while the one before it ends is not left behind", () =>
+        Effect.gen(function* () {
+          const { a, b, sql } = yield* opened
+          for (const end of ["settle", "change"] as const) {
+            for (const offersFirst of [true, false]) {
+              const [one, two] = [`1 ${end} ${offersFirst}`, `2 ${end} ${offersFirst}`]
+              const offered = yield* a.offer(offering(one, { lane, lease: hour }))
+              assert.isTrue(offered._tag === "Stored" && offered.claim !== undefined)
+              if (offered._tag !== "Stored" || offered.claim === undefined) return
+              const { entry } = offered.claim
+              if (end === "change") yield* a.settle(entry, { _tag: "Dead", why: "rejected" }, learned)
+              const discard = { _tag: "Discard", keep: Duration.zero } as const
+              const note = { action: "discard", by: "ada", evidence: "a test" } as const
+              const ends = (store: Store) =>
+                Effect.asVoid(
+                  end === "settle" ? store.settle(entry, delivered, learned) : store.change(entry, discard, note)
+                )
+              const offers = (store: Store) => Effect.asVoid(store.offer(offering(two, { lane })))
+              const [gate, held] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+              const first = yield* Effect.forkChild(
+                sql.withTransaction(
+                  Effect.gen(function* () {
+                    yield* offersFirst ? offers(a) : ends(a)
+                    yield* Deferred.succeed(held, undefined)
+                    yield* Deferred.await(gate)
+                  })
+                )
+              )
+              yield* Deferred.await(held)
+              const second = yield* Effect.forkChild(offersFirst ? ends(b) : offers(b))
+              yield* Effect.sleep(60)
+              assert.isUndefined(second.pollUnsafe(), "the second waits for the lane")
+              yield* Deferred.succeed(gate, undefined)
+              yield* Fiber.join(first)
+              yield* Fiber.join(second)
+              assert.strictEqual((yield* find(b, two))?.state, "Pending")
+              const [own] = yield* b.claim({ ...names, limit: 1, lease: hour })
+              yield* b.settle(own!.entry, delivered, learned)
+            }
+          }
+        })
+      )
+
+      it.live("a long transaction does not stop the clock", () =>
+        Effect.gen(function* () {
+          const { a, sql } = yield* opened
+          yield* sql.withTransaction(
+            Effect.gen(function* () {
+              yield* a.offer(offering("one"))
+              yield* Effect.sleep(120)
+              yield* a.offer(offering("two", { delay: Duration.millis(1) }))
+              yield* Effect.sleep(20)
+              const claims = yield* a.claim({ ...names, limit: 5, lease: hour })
+              const [one, two] = claims.map(({ entry }) => entry)
+              assert.isAtLeast(two!.createdAt - one!.createdAt, 115)
+              assert.isAtLeast(claims[0]!.now - one!.createdAt, 135)
+              assert.strictEqual(one!.leaseUntil, claims[0]!.now + Duration.toMillis(hour))
+              yield* Effect.sleep(50)
+              const again = {
+                _tag: "Again",
+                delay: Duration.zero,
+                counts: true,
+                pausing: true,
+                answer: undefined
+              } as const
+              yield* a.settle(one!, again, learned)
+              assert.isAtLeast((yield* find(a, "one"))!.dueAt - one!.changedAt, 45)
+            })
+          )
+        })
+      )
+
       it.live(
         "transactions that offer to a lane and others that end its entries keep its order, and end",
         () =>

@@ -15,7 +15,7 @@ import {
 } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection, KeyWindow } from "breakwater/testing"
-import { Arbitrary, Context, Duration, Effect, Exit, Fiber, Layer, Random, Schedule, Scope } from "effect"
+import { Arbitrary, Context, type Duration, Effect, Exit, Fiber, Layer, Random, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   AcmeApi,

@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { OutboxQueue, type Waiting } from "./internal/outboxQueue.ts"
-import { blocks, inDoubt, keepDiscarded, lastReason, millisOf } from "./internal/outboxTimes.ts"
-import type { Audit, Entry, Try } from "./OutboxEntry.ts"
+import { blocks, keepDiscarded, millisOf } from "./internal/outboxTimes.ts"
+import { changed, claimed, entryOf, grouped, inOrder, matches, readyAt, settled } from "./internal/outboxTransitions.ts"
+import type { Audit, Entry } from "./OutboxEntry.ts"
 import {
   type Change,
   type Claimed,
   type Filter,
-  type Group,
   type Learned,
   type Offer,
   type Offered,
@@ -42,9 +42,6 @@ interface Lane {
 type Names = { readonly integration: string; readonly operation: string }
 
 const idOf = (integration: string, name: string): string => `${integration.length}:${integration}${name}`
-
-const readyAt = ({ dueAt, leaseUntil, state }: Entry): number | undefined =>
-  state === "Pending" ? dueAt : state === "Leased" ? leaseUntil : undefined
 
 /**
  * Makes a store. Each has entries of its own.
@@ -114,24 +111,7 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
   }
 
   const claimRow = (row: Row, now: number, lease: number): Claimed => {
-    const { answer, attempts, changedAt, crashes, epoch, firstSentAt, outcome, state, tries } = row.entry
-    const lost = state === "Leased"
-    const doubt: Partial<Entry> =
-      lost && answer === undefined
-        ? { outcome: inDoubt(outcome), inDoubtAt: now, firstSentAt: firstSentAt ?? changedAt }
-        : {}
-    const entry = write(row, {
-      ...doubt,
-      state: "Leased",
-      epoch: epoch + 1,
-      attempts: attempts + 1,
-      tries: tries + 1,
-      crashes: lost ? crashes + 1 : crashes,
-      // What is due again because its lease has ended is due since then.
-      dueAt: readyAt(row.entry) ?? row.entry.dueAt,
-      leaseUntil: now + lease,
-      changedAt: now
-    })
+    const entry = write(row, claimed(row.entry, now, lease))
     return { entry, now }
   }
 
@@ -166,80 +146,21 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
   }
 
   const settle = (row: Row, verdict: Verdict, learned: Learned, now: number): void => {
-    const { attempts, firstSentAt, inDoubtAt, lane, tries } = row.entry
-    const known: Partial<Entry> = {
-      outcome: learned.outcome,
-      firstSentAt: agoOf(learned.firstSentAgo, now) ?? firstSentAt,
-      inDoubtAt: agoOf(learned.inDoubtAgo, now) ?? inDoubtAt,
-      history: learned.history.map(copyTry),
-      leaseUntil: undefined,
-      changedAt: now,
-      answer: undefined,
-      why: undefined
-    }
-    switch (verdict._tag) {
-      case "Delivered":
-        write(row, { ...known, state: "Delivered", payload: "", result: verdict.result }, now + millisOf(verdict.keep))
-        return advance(row.lane, now)
-      case "Dead":
-      case "NeedsReconcile":
-        write(row, { ...known, state: verdict._tag, why: verdict.why })
-        return lane?.onDead === "skip" ? advance(row.lane, now) : undefined
-      case "Again": {
-        const delay = millisOf(verdict.delay)
-        const entry = write(row, {
-          ...known,
-          state: "Pending",
-          answer: verdict.answer,
-          dueAt: now + delay,
-          attempts: verdict.counts ? attempts : attempts - 1,
-          tries: verdict.pausing ? tries : tries - 1
-        })
-        return delay === 0 ? wake(entry) : undefined
-      }
-    }
+    const keep = verdict._tag === "Delivered" ? now + millisOf(verdict.keep) : undefined
+    const entry = write(row, settled(row.entry, verdict, learned, now), keep)
+    if (!blocks(entry)) advance(row.lane, now)
+    if (verdict._tag === "Again" && entry.dueAt === now) wake(entry)
   }
 
   const change = (row: Row, change: Change, now: number): boolean => {
-    const { generation, lane, state } = row.entry
+    const { lane, state } = row.entry
     const open = state === "Dead" || state === "NeedsReconcile"
     if (!open && !(change._tag === "Discard" && (state === "Pending" || state === "Waiting"))) return false
-    const over: Partial<Entry> = { why: undefined, changedAt: now }
-    switch (change._tag) {
-      case "Redrive": {
-        // Only in a lane whose entries do not all say the same.
-        const behind = row.lane !== undefined && lane?.onDead === "block" && isBehind(row.lane, row)
-        const entry = write(row, {
-          ...over,
-          ...(change.newKey === undefined ? {} : { key: change.newKey }),
-          ...(change.newKey === undefined && change.again !== true
-            ? {}
-            : { outcome: "NotSent", firstSentAt: undefined, inDoubtAt: undefined }),
-          state: behind ? "Waiting" : "Pending",
-          generation: generation + 1,
-          attempts: 0,
-          tries: 0,
-          crashes: 0,
-          dueAt: now + millisOf(change.delay),
-          expiresAt: undefined
-        })
-        if (!behind) wake(entry)
-        return true
-      }
-      case "Discard":
-        write(
-          row,
-          { ...over, state: "Discarded", payload: "", answer: undefined },
-          now + millisOf(change.keep ?? keepDiscarded)
-        )
-        break
-      case "Resolve":
-        write(
-          row,
-          { ...over, state: "Delivered", outcome: "Applied", payload: "", result: change.result },
-          now + millisOf(change.keep)
-        )
-    }
+    // Only in a lane whose entries do not all say the same.
+    const behind = row.lane !== undefined && lane?.onDead === "block" && isBehind(row.lane, row)
+    const keep = change._tag === "Redrive" ? undefined : now + millisOf(change.keep ?? keepDiscarded)
+    const entry = write(row, changed(row.entry, change, behind, now), keep)
+    if (entry.state === "Pending") wake(entry)
     advance(row.lane, now)
     return true
   }
@@ -261,7 +182,8 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
         const names = { integration, operation }
         const due: Array<Row> = []
         const queue = queues.get(idOf(integration, operation))
-        while (queue !== undefined && !isPaused(names) && due.length < limit) {
+        if (queue === undefined || isPaused(names)) return []
+        while (due.length < limit) {
           const row = queue.take(now)
           if (row === undefined) break
           due.push(row)
@@ -331,76 +253,6 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
 
 const pauseOf = ({ integration, operation }: Paused): string =>
   operation === undefined ? `all of ${integration}` : idOf(integration, operation)
-
-const agoOf = (ago: number | undefined, now: number): number | undefined =>
-  ago === undefined ? undefined : now - Math.max(0, Math.round(ago))
-
-const copyTry = (own: Try): Try => ({ ...own })
-
-const entryOf = (offer: Offer, now: number, position: number | undefined): Entry => ({
-  id: offer.id,
-  integration: offer.integration,
-  operation: offer.operation,
-  key: offer.key,
-  fingerprint: offer.fingerprint,
-  origin: offer.origin,
-  state: "Pending",
-  why: undefined,
-  payload: offer.payload,
-  result: undefined,
-  answer: undefined,
-  lane: offer.lane && { name: offer.lane.name, onDead: offer.lane.onDead },
-  position,
-  epoch: 0,
-  generation: 0,
-  attempts: offer.attempts,
-  tries: 0,
-  crashes: 0,
-  outcome: offer.outcome,
-  firstSentAt: agoOf(offer.firstSentAgo, now),
-  inDoubtAt: agoOf(offer.inDoubtAgo, now),
-  dueAt: now + millisOf(offer.delay),
-  leaseUntil: undefined,
-  createdAt: now,
-  changedAt: now,
-  expiresAt: offer.expiresAfter && now + millisOf(offer.expiresAfter),
-  history: offer.history.map(copyTry),
-  correlationId: offer.correlationId,
-  traceparent: offer.traceparent
-})
-
-const matches = (filter: Filter, entry: Entry): boolean =>
-  (filter.states?.includes(entry.state) ?? true) &&
-  (filter.integration ?? entry.integration) === entry.integration &&
-  (filter.operation ?? entry.operation) === entry.operation &&
-  (filter.key ?? entry.key) === entry.key &&
-  (filter.lane ?? entry.lane?.name) === entry.lane?.name &&
-  (filter.why ?? entry.why) === entry.why &&
-  (filter.reason === undefined || filter.reason === lastReason(entry.history)) &&
-  (filter.createdBefore === undefined || entry.createdAt < filter.createdBefore) &&
-  (filter.createdAfter === undefined || entry.createdAt > filter.createdAfter)
-
-const inOrder = (a: Pick<Entry, "createdAt" | "id">, b: Pick<Entry, "createdAt" | "id">): number =>
-  a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-
-const grouped = (entries: ReadonlyArray<Entry>): ReadonlyArray<Group> => {
-  const groups = new Map<string, Group>()
-  for (const { createdAt, history, integration, operation, state, why } of entries) {
-    const reason = lastReason(history)
-    const id = JSON.stringify([integration, operation, state, why ?? null, reason ?? null])
-    const { count = 0, oldest = createdAt } = groups.get(id) ?? {}
-    groups.set(id, {
-      integration,
-      operation,
-      state,
-      why,
-      reason,
-      count: count + 1,
-      oldest: Math.min(oldest, createdAt)
-    })
-  }
-  return Array.from(groups.values())
-}
 
 /**
  * A store of its own for every build of the layer.

@@ -238,6 +238,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   changed("a redrive has no new key", ["redrive: with a new key"], (change) =>
     change._tag === "Redrive" ? { ...change, newKey: undefined } : change
   ),
+  changed("a redrive forgets nothing", ["redrive: again without a key", "model"], (change) =>
+    change._tag === "Redrive" ? { ...change, again: false } : change
+  ),
   changed("a resolution has no result", ["resolve"], (change) =>
     change._tag === "Resolve" ? { ...change, result: undefined } : change
   ),

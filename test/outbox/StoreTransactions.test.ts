@@ -5,7 +5,7 @@ import { OutboxStore, OutboxStoreMemory } from "breakwater"
 import { SqlOutboxStore } from "breakwater/sql"
 import { SqliteClient } from "breakwater/sql/node"
 import { Context, Deferred, Duration, Effect, Exit, Fiber, FileSystem, Layer, Option, Scope } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { isolations, openPostgres, skip } from "./postgres.ts"
 
 type Store = OutboxStore.Store
@@ -91,11 +91,14 @@ class Undone {
 }
 const undo = Effect.fail(new Undone())
 
-/** From SERIALIZABLE on, who has waited for another one has to start over. */
+/** From SERIALIZABLE on a transaction may have to start over: the store says so, or the commit. */
 const startingOver = <A, E>(self: Effect.Effect<A, E>) =>
   Effect.retry(self, {
     times: 50,
-    while: (error) => error instanceof OutboxStore.StoreError && error.reason === "Busy"
+    while: (error) =>
+      error instanceof OutboxStore.StoreError
+        ? error.reason === "Busy"
+        : SqlError.isSqlError(error) && error.reason._tag === "SerializationError"
   })
 
 for (const { name, open, skip } of databases) {

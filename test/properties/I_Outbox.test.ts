@@ -15,7 +15,7 @@ import {
 } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection, KeyWindow } from "breakwater/testing"
-import { Arbitrary, Context, type Duration, Effect, Exit, Fiber, Layer, Random, Schedule, Scope } from "effect"
+import { Arbitrary, Context, type Duration, Effect, Exit, Fiber, Latch, Layer, Random, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   AcmeApi,
@@ -39,8 +39,8 @@ const faultOf: ReadonlyArray<FaultInjection.Fault | undefined> = [undefined, ...
 interface Life {
   readonly rests: number
   readonly lives: number
-  /** Killed, it writes down nothing any more; stopped, it gives back what it was at. */
-  readonly ends: "killed" | "stopped" | "drained"
+  /** Killed, it writes down nothing any more; stopped, it gives back what it was at; frozen, it comes back much later. */
+  readonly ends: "killed" | "stopped" | "drained" | "frozen"
   /** A second process beside it, on the same store. */
   readonly twin: boolean
 }
@@ -49,7 +49,7 @@ const life = (rests: ReadonlyArray<number>): Arbitrary.Arbitrary<Life> =>
   Arbitrary.map(Arbitrary.array(between(0, 0xffff), { minLength: 4, maxLength: 4 }), ([a, b, c, d]): Life => ({
     rests: rests[a! % rests.length]!,
     lives: [0, 1, 40, 700, 2_100, 9_000, 40_000][b! % 7]!,
-    ends: (["killed", "killed", "stopped", "drained"] as const)[c! % 4]!,
+    ends: (["killed", "killed", "stopped", "drained", "frozen"] as const)[c! % 5]!,
     twin: d! % 3 === 0
   }))
 
@@ -116,9 +116,10 @@ const worldOf = (options: {
       onNeedsReconcile: ({ id }: { readonly id: string }) => tell(id, "NeedsReconcile")
     }
 
-    /** The store as one process sees it: once that is killed, it is gone. */
+    /** The store as one process sees it: once that is killed, it is gone; while it is frozen, nothing comes back. */
     const lifeline = () => {
       let killed = false
+      const running = Latch.makeUnsafe(true)
       const gone = new OutboxStore.StoreError({
         reason: "Unavailable",
         store: "memory",
@@ -127,7 +128,10 @@ const worldOf = (options: {
         cause: "killed"
       })
       const alive = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | OutboxStore.StoreError, R> =>
-        Effect.suspend((): Effect.Effect<A, E | OutboxStore.StoreError, R> => (killed ? Effect.fail(gone) : self))
+        Effect.andThen(
+          running.await,
+          Effect.suspend((): Effect.Effect<A, E | OutboxStore.StoreError, R> => (killed ? Effect.fail(gone) : self))
+        )
       const store: OutboxStore.Store = {
         ...shared,
         offer: (offer) => alive(shared.offer(offer)),
@@ -140,12 +144,12 @@ const worldOf = (options: {
           )
         }
       }
-      return { store, kill: () => void (killed = true) }
+      return { store, running, kill: () => void (killed = true) }
     }
 
     const start = (drain: Duration.Input) =>
       Effect.gen(function* () {
-        const { kill, store } = lifeline()
+        const { kill, running, store } = lifeline()
         const scope = yield* Scope.make()
         const layer = OutboxWorker.layer(
           Bank,
@@ -163,6 +167,8 @@ const worldOf = (options: {
         const bank = Context.get(yield* Layer.buildWithScope(layer, scope), Bank)
         const calls: Array<Fiber.Fiber<unknown, unknown>> = []
         return {
+          freeze: running.close,
+          thaw: running.open,
           call: (name: "charge" | "mail", order: string) =>
             Effect.map(Effect.forkDetach(Effect.exit(bank[name]({ payload: { order, amount: 2 } }))), (fiber) => {
               calls.push(fiber)
@@ -196,6 +202,7 @@ const play = (
 ) =>
   Effect.gen(function* () {
     const world = yield* worldOf(options)
+    const thawing: Array<Effect.Success<ReturnType<typeof world.start>>> = []
     for (const [index, { ends, lives, rests, twin }] of options.lives.entries()) {
       yield* TestClock.adjust(rests)
       const drain = ends === "drained" ? "10 seconds" : "0 millis"
@@ -208,7 +215,12 @@ const play = (
         }
       }
       yield* TestClock.adjust(lives)
-      for (const one of running) yield* one.end(ends)
+      for (const one of thawing.splice(0)) {
+        yield* one.thaw
+        yield* one.end("stopped")
+      }
+      for (const one of running) yield* ends === "frozen" ? one.freeze : one.end(ends)
+      if (ends === "frozen") thawing.push(...running)
     }
     const last = yield* world.start("0 millis")
     const open = Effect.map(entriesOf(world.store), (entries) =>
@@ -218,7 +230,11 @@ const play = (
       assert.isBelow(seconds, 3_600, "a stored call has not ended within an hour")
       yield* TestClock.adjust("15 seconds")
     }
-    yield* last.end("stopped")
+    for (const one of [...thawing, last]) {
+      yield* one.thaw
+      yield* TestClock.adjust("1 second")
+      yield* one.end("stopped")
+    }
     const entries = yield* entriesOf(world.store)
     // Every end was told, and told once.
     assert.deepStrictEqual(world.told.toSorted(), entries.map(({ id, state }) => `${id} ${state}`).toSorted())

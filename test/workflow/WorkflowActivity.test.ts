@@ -8,35 +8,19 @@ import {
   Agreed,
   CardDeclined,
   Declined,
+  keysOf,
   Late,
   Lost,
-  PaymentsDown,
+  makeProvider,
   Payments,
+  PaymentsDown,
   Post,
-  Provider,
   Retry,
-  Sell
+  Sell,
+  Twice,
+  workflows,
+  type World
 } from "./shop.ts"
-import { type Sent, Twice, workflows } from "./shop.ts"
-
-const makeProvider = () => {
-  const sent: Array<Sent> = []
-  const script: Array<Lost | Declined> = []
-  return {
-    sent,
-    /** How the next ones end; then all is well. */
-    next: (...errors: ReadonlyArray<Lost | Declined>) => void script.push(...errors),
-    layer: Layer.succeed(Provider, {
-      send: (one) =>
-        Effect.suspend(() => {
-          sent.push(one)
-          const error = script.shift()
-          return error === undefined ? Effect.succeed(`ch_${one.amount}`) : Effect.fail(error)
-        })
-    })
-  }
-}
-type World = ReturnType<typeof makeProvider>
 
 /** A process: an engine that knows nothing yet, over a provider that does. */
 const engine = ({ layer }: Pick<World, "layer">) =>
@@ -45,8 +29,6 @@ const engine = ({ layer }: Pick<World, "layer">) =>
     Layer.provide(Integration.layer(Payments)),
     Layer.provide(layer)
   )
-
-const keysOf = ({ sent }: World) => sent.map(({ key }) => key)
 
 /** Ids are hashed by the platform, outside of Effect's clock. */
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))

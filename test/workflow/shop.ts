@@ -15,11 +15,33 @@ export class Provider extends Context.Service<
   { readonly send: (sent: Sent) => Effect.Effect<string, Lost | Declined> }
 >()("test/workflow/Provider") {}
 
-export class Lost extends Data.TaggedError("Lost")<{}> {}
+/** Without a tag, as an SDK's is: what it means is said by `classify` alone. */
+export class Lost extends Error {}
 export class Declined extends Data.TaggedError("Declined")<{ readonly code: string }> {}
 
 export class CardDeclined extends Schema.TaggedError<CardDeclined>()("CardDeclined", { code: Schema.String }) {}
 export class PaymentsDown extends Schema.TaggedError<PaymentsDown>()("PaymentsDown", { reason: Schema.String }) {}
+
+export const makeProvider = () => {
+  const sent: Array<Sent> = []
+  const script: Array<Lost | Declined> = []
+  return {
+    sent,
+    /** How the next ones end; then all is well. */
+    next: (...errors: ReadonlyArray<Lost | Declined>) => void script.push(...errors),
+    layer: Layer.succeed(Provider, {
+      send: (one) =>
+        Effect.suspend(() => {
+          sent.push(one)
+          const error = script.shift()
+          return error === undefined ? Effect.succeed(`ch_${one.amount}`) : Effect.fail(error)
+        })
+    })
+  }
+}
+export type World = ReturnType<typeof makeProvider>
+
+export const keysOf = ({ sent }: World) => sent.map(({ key }) => key)
 
 const Charge = Schema.Struct({ amount: Schema.Int, key: Schema.String, issuedAt: Schema.Number })
 

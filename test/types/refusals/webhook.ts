@@ -73,7 +73,7 @@ WebhookReceiver.post(
   "/hooks",
   Events,
   { event, mode: Receiver.transactional() },
-  // expect: a rollback can't undo a call to shop/Payments: write it to an outbox, or use Receiver.leased
+  // expect: a rollback can't undo a call to shop/Payments: write it ahead through Outbox.queue, or use Receiver.leased
   () => Effect.flatMap(Payments, (payments) => payments.ping())
 )
 

@@ -124,6 +124,21 @@ export const hands = [
     )
     yield* same("what was tried", history, learning().history)
   }),
+  check("redrive: again without a key, nothing is known of the earlier tries", function* (bench) {
+    for (const again of [true, false, undefined]) {
+      const name = `again ${again}`
+      const known = { key: undefined, lease: hour, firstSentAgo: 400, inDoubtAgo: 300, outcome: "Unknown" } as const
+      const own = yield* put(bench.a, name, known)
+      if (own === undefined) return yield* violated("the claim", own, "to be had")
+      yield* bench.a.settle(own.entry, unclear, learning({ outcome: "Unknown" }))
+      yield* same("the change", yield* change(bench, name, { ...redrive, again }), true)
+      const { firstSentAt, inDoubtAt, key, outcome } = yield* stored(bench.a, name)
+      const before = [own.entry.firstSentAt, own.entry.inDoubtAt, "Unknown"]
+      const expected = again === true ? [undefined, undefined, "NotSent"] : before
+      yield* same("the entry", [firstSentAt, inDoubtAt, outcome, key], [...expected, undefined])
+      yield* bench.a.change({ id: own.entry.id, generation: 1 }, discard, note)
+    }
+  }),
   check("discard: it is given up, and its payload is gone", function* (bench) {
     for (const state of ["Waiting", "Pending", "Dead", "NeedsReconcile"] as const) {
       const name = `d ${state}`

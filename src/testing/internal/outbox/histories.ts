@@ -129,7 +129,12 @@ class Walk {
   private readonly drawChange = Effect.fnUntraced(function* (this: Walk): Effect.fn.Return<Change> {
     const [delay, keep] = [yield* this.length, yield* this.length]
     return yield* oneOf<Change>([
-      { _tag: "Redrive", delay, newKey: yield* oneOf([undefined, "new key"]) },
+      {
+        _tag: "Redrive",
+        delay,
+        newKey: yield* oneOf([undefined, "new key"]),
+        again: yield* oneOf([undefined, false, true])
+      },
       { _tag: "Discard", keep },
       { _tag: "Discard", keep: undefined },
       { _tag: "Resolve", result: yield* oneOf(["seen", undefined]), keep }

@@ -215,7 +215,10 @@ export const lanes = [
         }
       })
     const offers = (store: Bench["a"], rest: number) =>
-      Effect.forEach(all, (name, n) => (n % 2 === rest ? store.offer(offering(name, block)) : Effect.void))
+      Effect.forEach(
+        all.filter((_, n) => n % 2 === rest),
+        (name) => store.offer(offering(name, block))
+      )
     yield* Effect.all([worker(bench.a), worker(bench.b), offers(bench.a, 0), offers(bench.b, 1)], {
       concurrency: "unbounded"
     })

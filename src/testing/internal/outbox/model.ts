@@ -1,8 +1,8 @@
 // What a store is compared with: the contract, in the plainest way, over a list.
+import * as Duration from "effect/Duration"
 import type { Outcome } from "../../../Outcome.ts"
 import type { Entry, Lane, OnDead, State } from "../../../OutboxEntry.ts"
 import type { Change, Claimed, Learned, Offer, Owner, Verdict } from "../../../OutboxStore.ts"
-import * as Duration from "effect/Duration"
 
 type Mutable = { -readonly [K in keyof Entry]: Entry[K] }
 
@@ -188,8 +188,8 @@ export class Model {
         entry.crashes = 0
         entry.dueAt = now + ms(change.delay)
         entry.expiresAt = undefined
-        if (change.newKey !== undefined) {
-          entry.key = change.newKey
+        entry.key = change.newKey ?? entry.key
+        if (change.newKey !== undefined || change.again === true) {
           entry.outcome = "NotSent"
           entry.firstSentAt = undefined
           entry.inDoubtAt = undefined

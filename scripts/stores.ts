@@ -13,7 +13,9 @@ const files = [
   "test/ReceiverTransactional.test.ts",
   "test/released",
   "test/http/HttpReceiver.conformance.test.ts",
-  "test/outbox"
+  "test/outbox",
+  "test/cli",
+  "test/workflow"
 ]
 
 interface Report {

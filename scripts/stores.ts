@@ -15,6 +15,7 @@ const files = [
   "test/http/HttpReceiver.conformance.test.ts",
   "test/outbox",
   "test/cli",
+  "test/checkout/crash.test.ts",
   "test/workflow"
 ]
 

@@ -81,9 +81,9 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
 
   /** Puts an entry into its next state. */
   const write = (row: Row, change: Partial<Entry>, forgetAt?: number): Entry => {
+    queueOf(row.entry).drop(row)
     const entry = { ...row.entry, ...change }
     row.entry = entry
-    row.slot = undefined
     const ready = readyAt(entry)
     if (ready !== undefined) queueOf(entry).add(row, ready)
     if (forgetAt !== undefined) {

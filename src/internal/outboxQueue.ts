@@ -22,19 +22,28 @@ const before = (a: Slot, b: Slot): boolean => a.at < b.at || (a.at === b.at && a
 export class OutboxQueue<A extends Waiting> {
   private heap: Array<Place<A>> = []
   private seq = 0
-  /** Under how many places it is never cleaned up. */
-  private limit = 64
+  private live = 0
 
   get size(): number {
     return this.heap.length
   }
 
+  /** Waits for a time from now on, and no longer for another one. */
   add(value: A, at: number): void {
-    if (this.heap.length >= this.limit) this.clean()
+    this.drop(value)
     const place: Place<A> = { at, seq: this.seq++, value }
     value.slot = place
+    this.live++
     this.heap.push(place)
     this.up(this.heap.length - 1)
+  }
+
+  /** Waits no longer. */
+  drop(value: A): void {
+    if (value.slot === undefined) return
+    value.slot = undefined
+    this.live--
+    if (this.heap.length > 64 && this.heap.length > 2 * this.live) this.clean()
   }
 
   /** The next value whose time has come, taken out. Equal times go in the order in which they were added. */
@@ -49,16 +58,16 @@ export class OutboxQueue<A extends Waiting> {
       }
       if (first.value.slot === first) {
         first.value.slot = undefined
+        this.live--
         return first.value
       }
     }
   }
 
-  /** Leaves out what would be passed over: at most as often as the queue has doubled, so that it costs little per value. */
+  /** Leaves out what would be passed over: when it is the greater part, so that it costs little per value. */
   private clean(): void {
     this.heap = this.heap.filter((place) => place.value.slot === place)
     for (let n = (this.heap.length >> 1) - 1; n >= 0; n--) this.down(n)
-    this.limit = Math.max(64, 2 * this.heap.length)
   }
 
   private up(from: number): void {

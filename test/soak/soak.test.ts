@@ -34,7 +34,7 @@ describe("a soak of the receiver on SQLite", () => {
         assert.isAtLeast(report.stops, 1)
         // The first that is stopped has done its work and not written it down: another one took over meanwhile.
         if (mode === "leased") assert.isAtLeast(report.fenced, 1)
-        if (mode === "leased") assert.isAtLeast(report.swept, 1)
+        // That sweeps do sweep, the mutant below shows: of the one or two here each may be struck before it has begun.
       }),
     minutes
   )
@@ -43,20 +43,22 @@ describe("a soak of the receiver on SQLite", () => {
     readonly mutant: Mutant
     readonly point: Point
     readonly finds: "lost" | "duplicated" | "violations"
+    readonly kills: number
   }>([
-    { mutant: "no child key", point: "after child call", finds: "duplicated" },
-    { mutant: "done too early", point: "after claim", finds: "lost" },
-    { mutant: "sweeps too much", point: "during sweep", finds: "violations" }
+    { mutant: "no child key", point: "after child call", finds: "duplicated", kills: 1 },
+    { mutant: "done too early", point: "after claim", finds: "lost", kills: 1 },
+    // One that is struck at once has swept nothing.
+    { mutant: "sweeps too much", point: "during sweep", finds: "violations", kills: 8 }
   ])(
     "$mutant: $finds",
-    ({ finds, mutant, point }) =>
+    ({ finds, kills, mutant, point }) =>
       Effect.gen(function* () {
         const mode = mutants[mutant]
         const report = yield* run({
           mode,
           mutant,
           points: [point],
-          kills: 1,
+          kills,
           stops: 0,
           servers: 2,
           settleMillis: 5_000

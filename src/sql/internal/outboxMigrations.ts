@@ -41,7 +41,7 @@ export const migrations = (table: string) => ({
       result TEXT,
       answer TEXT,
       lane TEXT,
-      lane_id CHAR(64),
+      lane_id ${id},
       on_dead TEXT,
       lane_position ${big},
       epoch ${big} NOT NULL,
@@ -65,7 +65,7 @@ export const migrations = (table: string) => ({
       traceparent TEXT
     )`
     yield* sql`CREATE TABLE IF NOT EXISTS ${sql(lanes)} (
-      id CHAR(64) PRIMARY KEY,
+      id ${id} PRIMARY KEY,
       integration TEXT NOT NULL,
       name TEXT NOT NULL,
       last_position ${big} NOT NULL,
@@ -81,7 +81,7 @@ export const migrations = (table: string) => ({
       PRIMARY KEY (entry_id, place)
     )`
     yield* sql`CREATE TABLE IF NOT EXISTS ${sql(pauses)} (
-      id CHAR(64) PRIMARY KEY,
+      id ${id} PRIMARY KEY,
       integration TEXT NOT NULL,
       operation TEXT
     )`

@@ -259,7 +259,7 @@ for (const { name, open, skip } of databases) {
                         yield* a.offer(offer)
                         yield* Deferred.succeed(stored, undefined)
                         yield* Deferred.await(gate)
-                        if (!commits) yield* undo
+                        if (!commits) return yield* undo
                       })
                     )
                   )

@@ -173,7 +173,7 @@ class Walk {
         // Where time is real, what became due first can't be told: the model takes what it is given.
         const wrong = model.claim(of, got)
         if (wrong !== undefined)
-          yield* this.fails(
+          return yield* this.fails(
             got.map(({ entry }) => entry.key),
             wrong
           )
@@ -259,13 +259,13 @@ class Walk {
       const actual = view((yield* Effect.all(lists)).flat())
       const expected = view(model.entries)
       if (actual.length !== expected.length) {
-        yield* this.fails(
+        return yield* this.fails(
           actual.map(({ key }) => key),
           expected.map(({ key }) => key)
         )
       }
       for (const [n, entry] of actual.entries()) {
-        if (!isAlike(entry, expected[n]!)) yield* this.fails(entry, expected[n])
+        if (!isAlike(entry, expected[n]!)) return yield* this.fails(entry, expected[n])
       }
       yield* this.isInOrder(actual)
     }

@@ -22,7 +22,8 @@ const IdempotentLive = HttpReceiver.layer(Idempotent, {
 const Routes = Layer.mergeAll(
   HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }),
   HttpApiSwagger.layer(OrdersApi, { path: "/docs" }),
-  Payments
+  // A secret that is none stops the start: nobody could handle that.
+  Layer.orDie(Payments)
 ).pipe(
   Layer.provide(Orders),
   Layer.provide(IdempotentLive),

@@ -22,6 +22,8 @@ import { openHttp } from "./internal/transport.ts"
 import type { Understood } from "./ReceiverProblem.ts"
 
 export type { Classify } from "./HttpTarget.ts"
+// So that the declarations of who exports an operation can name its type.
+export type { Operation } from "../Operation.ts"
 
 type SafeMethod = "GET" | "HEAD" | "OPTIONS" | "QUERY" | "TRACE"
 type InherentMethod = "PUT" | "DELETE"

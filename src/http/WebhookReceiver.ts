@@ -24,6 +24,9 @@ import { check, format } from "../internal/duration.ts"
 import * as Receiver from "../Receiver.ts"
 import * as Webhook from "../Webhook.ts"
 
+// So that the declarations of who exports a route can name its errors.
+export type { WebhookError } from "../WebhookError.ts"
+
 type Response = HttpServerResponse.HttpServerResponse
 
 /**

@@ -188,10 +188,7 @@ export const queue = <Self, Id extends string, Methods, R>(
   return Object.assign(tag, {
     layer: Layer.effect(
       tag,
-      Effect.map(
-        integration as unknown as Context.Key<Self, Methods>,
-        (methods) => methods as Pick<Methods, WriteAheadName<Methods>>
-      )
+      Effect.map(integration, (methods) => methods as Pick<Methods, WriteAheadName<Methods>>)
     ) as Layer.Layer<Queue<Self>, never, Self>
   })
 }
@@ -225,7 +222,7 @@ const await_ = <Self, Id extends string, Methods, R, K extends DurableName<Metho
 ): Effect.Effect<Result<Methods[K]>, OutboxError, Self | OutboxStore> =>
   Effect.gen(function* () {
     const id = typeof call === "string" ? call : call.id
-    const methods = yield* integration as unknown as Context.Key<Self, Methods>
+    const methods = yield* integration
     const durable = durablesOf(methods)?.[operation]
     if (durable === undefined) {
       return yield* Effect.die(new Error(`Outbox.await: ${integration.key} ${operation} stores no calls, or is a mock`))

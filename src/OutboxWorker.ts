@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -182,7 +181,7 @@ export const layer = <Self, Id extends string, Methods, R, const H extends AllHa
 ): Layer.Layer<never, PolicyError, Self | OutboxStore | HandlerServices<H>> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const methods = yield* integration as unknown as Context.Key<Self, Methods>
+      const methods = yield* integration
       const durables = durablesOf(methods)
       if (durables === undefined) {
         return yield* Effect.die(
@@ -212,6 +211,7 @@ export const layer = <Self, Id extends string, Methods, R, const H extends AllHa
         if (problems.length > 0) {
           return yield* new PolicyError({ integration: durable.integration, operation: `${name} (worker)`, problems })
         }
+        // The types have matched names and handlers; by name they are looked up.
         yield* run(durable, (handlers as unknown as Readonly<Record<string, AnyHandlers>>)[name]!, store, {
           concurrency,
           schedule: own.schedule ?? backoff,

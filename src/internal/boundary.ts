@@ -77,6 +77,7 @@ const cutMessage = (call: CallRecord): string =>
     : "cut because the integration shut down"
 
 const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {
+  if (call.draining) return Reason.make("Draining")
   if (now >= call.deadline) return Reason.make("DeadlineExceeded")
   if (now >= call.leaseUntil) {
     return Reason.make("DeadlineExceeded", { message: "the claim on the stored call has ended: another may make it" })

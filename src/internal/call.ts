@@ -57,6 +57,8 @@ export class CallRecord implements Call {
   prior: Outcome.Outcome = "NotSent"
   /** Whether it is a stored call, which is made again. */
   resumed = false
+  /** Whether its layer was closing when it came: it is not sent, and may be parked. */
+  draining = false
   /** When the claim on its entry ends, past which no attempt may start. */
   leaseUntil = Infinity
   /** Why the last attempt failed; `undefined` if it did not. */

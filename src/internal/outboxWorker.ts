@@ -27,6 +27,7 @@ import {
   saveResult,
   type Verdict
 } from "./durable.ts"
+import { upkeep } from "./outboxUpkeep.ts"
 import { nowOf } from "./timer.ts"
 
 export interface AnyHandlers {
@@ -45,11 +46,6 @@ export interface WorkerOptions {
   readonly grace: number
   readonly drain: number
 }
-
-/** How often the gauges are set, and how often what was kept long enough is forgotten, in milliseconds. */
-const gaugeEvery = 10_000
-const sweepEvery = 60_000
-const sweepBatch = 1_000
 
 /** The pause before the next try: that of the schedule after so many. A schedule that ends keeps its last pause. */
 const pauseOf = (schedule: Schedule.Schedule<unknown, unknown>, tries: number): Effect.Effect<number> =>
@@ -372,51 +368,7 @@ export const run = (
             () => Effect.andThen(Effect.raceFirst(awake.await, Effect.sleep(options.poll)), loop)
           )
     )
-    const depth = (state: string) => ({
-      depth: Metric.gauge(Telemetry.names.outboxDepth, {
-        description: "Stored calls",
-        attributes: { ...attributes, state, unit: "{call}" }
-      }),
-      age: Metric.gauge(Telemetry.names.outboxOldestAge, {
-        description: "Age of the oldest stored call",
-        attributes: { ...attributes, state, unit: "s" }
-      })
-    })
-    const gauges = {
-      Waiting: depth("waiting"),
-      Pending: depth("pending"),
-      Leased: depth("leased"),
-      Dead: depth("dead"),
-      NeedsReconcile: depth("needs_reconcile")
-    }
-    type Shown = keyof typeof gauges
-    const states = Object.keys(gauges) as ReadonlyArray<Shown>
-    const gauge = Effect.withFiber((fiber) =>
-      Effect.flatMap(store.groups({ integration, operation, states }), (groups) => {
-        const now = nowOf(fiber)
-        return Effect.forEach(
-          states,
-          (state) => {
-            const own = groups.filter((group) => group.state === state)
-            const oldest = Math.min(...own.map((group) => group.oldest))
-            return Effect.andThen(
-              Metric.update(
-                gauges[state].depth,
-                own.reduce((sum, { count }) => sum + count, 0)
-              ),
-              Metric.update(gauges[state].age, own.length === 0 ? 0 : Math.max(0, now - oldest) / 1_000)
-            )
-          },
-          { discard: true }
-        )
-      })
-    )
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.ignore(gauge), Effect.sleep(gaugeEvery))))
-    const sweep: Effect.Effect<void> = Effect.flatMap(
-      Effect.catch(store.sweep({ limit: sweepBatch }), () => Effect.succeed(0)),
-      (forgotten) => (forgotten < sweepBatch ? Effect.void : sweep)
-    )
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(sweep, Effect.sleep(sweepEvery))))
+    yield* upkeep(durable, store)
     const looping = yield* Effect.forkScoped(loop)
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {

@@ -108,6 +108,9 @@ export const compile = (
       })
     }
 
+    /** What is to be parked is prepared even while the layer closes. */
+    const parks = definition.writeAhead === undefined && stack.decision._tag === "Park"
+
     /** Runs a call and tells of it, once. */
     const perform = (
       call: CallRecord,
@@ -125,8 +128,9 @@ export const compile = (
             call.correlationId = traceId
           metrics.active(1, fiber.context)
           const ticket = drain.enter(call, fiber)
+          call.draining = ticket === undefined
           const body =
-            ticket === undefined
+            ticket === undefined && !parks
               ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
               : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
           return Effect.matchCauseEffect(

@@ -161,7 +161,8 @@ export const park = (store: Store, durable: Durable, prepare: CallStep, step: Ca
         // The caller gave up, or the process ends: what may have arrived is stored all the same.
         if (Exit.isSuccess(exit) || !Cause.hasInterruptsOnly(exit.cause)) return Effect.void
         interrupted = true
-        return call.firstSentAt === undefined || call.attempts.at(-1)?.outcome === "Applied"
+        const sent = call.attempts.some(({ outcome }) => outcome !== "NotSent")
+        return !sent || call.attempts.at(-1)?.reason === "Success"
           ? Effect.void
           : Effect.flatMap(bounded(call, undefined), (stored) =>
               Exit.isSuccess(stored)

@@ -1,7 +1,7 @@
 /** Calls that are parked, calls that are stored before they are sent, and what a worker makes of both. In memory. */
 import { assert, describe, it } from "@effect/vitest"
 import { Outbox, OutboxError, OutboxStore, OutboxStoreMemory, OutboxWorker, Undelivered } from "breakwater"
-import { Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Metric, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Declined, Provider, Shop, ShopDown } from "./shop.ts"
 
@@ -112,6 +112,32 @@ describe("Exhaustion.park", () => {
       yield* work()
       assert.deepStrictEqual(told, ["park delivered o1 ch_o1"])
     })
+  )
+
+  effect("does not store a call that was given up before anything was sent", () =>
+    Effect.gen(function* () {
+      const shop = yield* Shop
+      const provider = yield* Provider
+      provider.always = "Down"
+      const fiber = yield* Effect.forkChild(shop.park(order))
+      yield* Effect.yieldNow
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(yield* entries, [])
+    })
+  )
+
+  it.effect("stores a call that comes while the layer closes", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(Shop.layer, scope)
+      const shop = Context.get(context, Shop)
+      const provider = yield* Provider
+      yield* Scope.close(scope, Exit.void)
+      const answer = yield* shop.park(order)
+      assert.isTrue(Outbox.isParked(answer) && answer.outcome === "NotSent")
+      assert.strictEqual(provider.sent.length, 0)
+      assert.strictEqual((yield* only).history[0]!.reason, "Draining")
+    }).pipe(Effect.provide(Layer.merge(Provider.layer, OutboxStoreMemory.layer)))
   )
 
   it.effect("fails with its own failure, and says that it was not parked, if the store fails or takes too long", () => {
@@ -384,6 +410,38 @@ describe("a worker", () => {
       yield* work()
       assert.deepStrictEqual(told, ["charge delivered o1 ch_o1"])
     })
+  )
+
+  effect("tells how many calls are stored, how old the oldest is, and how they ended", () =>
+    Effect.gen(function* () {
+      const shop = yield* Shop
+      const provider = yield* Provider
+      const read = Effect.map(Metric.snapshot, (all) =>
+        Object.fromEntries(
+          all
+            .filter(
+              ({ attributes, id }) =>
+                id.startsWith("breakwater.outbox.") && attributes?.["breakwater.operation"] === "charge"
+            )
+            .map(({ attributes, id, state }) => [
+              `${id} ${attributes?.["state"]}`,
+              "value" in state ? state.value : "count" in state ? state.count : undefined
+            ])
+        )
+      )
+      provider.always = "Down"
+      yield* run(shop.charge(order))
+      yield* work("20 seconds")
+      const before = yield* read
+      assert.strictEqual(before["breakwater.outbox.depth pending"], 1)
+      assert.strictEqual(before["breakwater.outbox.depth dead"], 0)
+      assert.isAtLeast(Number(before["breakwater.outbox.oldest_age pending"]), 40)
+      provider.always = undefined
+      yield* work("2 minutes")
+      const after = yield* read
+      assert.strictEqual(after["breakwater.outbox.depth pending"], 0)
+      assert.strictEqual(Number(after["breakwater.outbox.ended delivered"]), 1)
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
   effect("what can't be read any more is dead, and is kept", () =>

@@ -37,7 +37,7 @@ export class Payments extends Integration.Service<Payments>()(
         InvalidRequest: ({ param }) => new BadOrder({ param })
       }
     }),
-    // hover ping: (property) ping: Operation<void, boolean, never, HttpClient | HttpIntegration.HttpTarget, "Safe", Decision>
+    // hover ping: (property) ping: HttpOperation.Operation<void, boolean, never, HttpClient | HttpIntegration.HttpTarget, "Safe", Decision>
     ping: HttpOperation.endpoint(Stripe, "charges", "ping")
   }
 ) {

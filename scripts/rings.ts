@@ -11,7 +11,7 @@ import { blank, importsOf, lineAt } from "./source.ts"
 
 /** Ring of every module that stands directly in src/. `Policy*` is ring 1 by its name. */
 export const rings: ReadonlyArray<ReadonlyArray<string>> = [
-  ["IdempotencyKey", "Idempotency", "Outcome", "CallFailure", "Reason", "PolicyError", "Call", "OutboxEntry"],
+  ["IdempotencyKey", "Idempotency", "Outcome", "CallFailure", "Reason", "PolicyError", "Call", "Deadline", "OutboxEntry"],
   [
     "Operation",
     "Policy",

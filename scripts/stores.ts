@@ -16,6 +16,7 @@ const files = [
   "test/outbox",
   "test/cli",
   "test/checkout/crash.test.ts",
+  "test/soak/outbox",
   "test/workflow"
 ]
 

@@ -22,6 +22,50 @@ import type { Reason } from "./Reason.ts"
 export type Phase = "idle" | "waiting" | "sent" | "answered"
 
 /**
+ * How a layer acts. `enforce`: it does what it is for. `observe`: it tells telemetry what it would have done, and changes
+ * nothing. `off`: it stands aside.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Mode = "enforce" | "observe" | "off"
+
+/**
+ * What a layer did to a call, or would have done, as a closed list.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Decided =
+  | "rejected"
+  | "waited"
+  | "cut"
+  | "retried"
+  | "stopped"
+  | "hedged"
+  | "hedge_won"
+  | "joined"
+  | "served_stale"
+  | "opened"
+  | "closed"
+
+/**
+ * One decision of a layer. With mode `observe` it is what the layer would have done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PolicyDecision {
+  /** The layer's place in the order, such as `circuitBreaker`. */
+  readonly policy: string
+  readonly name: string
+  readonly decided: Decided
+  readonly mode: Mode
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+/**
  * One logical call. Layers read it; only the runner writes it.
  *
  * @category models
@@ -48,6 +92,8 @@ export interface Call {
   readonly phase: Phase
   /** What the call has done so far: the fold of its attempts. */
   readonly outcome: () => Outcome
+  /** What the layers decided so far, in order; `undefined` for nothing. */
+  readonly decisions: ReadonlyArray<PolicyDecision> | undefined
 }
 
 /**
@@ -97,8 +143,16 @@ export interface Site {
   readonly operation: string
   readonly repeat: Repeat
   readonly limits: Limits
+  /** The provider's host, for an operation over HTTP with a fixed base address. */
+  readonly host: string | undefined
   /** How long the provider remembers a key, in milliseconds; `Infinity` for ever or without a key. */
   readonly lifetime: number
+  /** How the layer that is built acts at the moment. It never reads `off`: the runner goes around the layer then. */
+  readonly mode: () => Mode
+  /** Tells telemetry what the layer that is built decided, with its mode. `now` is in epoch milliseconds. */
+  readonly decided: (call: Call, decided: Decided, now: number) => void
+  /** Of the layers that may turn an attempt away: whether each would let one through at once. Inner layers come first. */
+  readonly clear: Array<(call: Call, now: number) => boolean>
   /** For `reconcilable`: how long to wait, and how to look whether it happened. */
   readonly reconcile:
     | { readonly settle: Duration.Duration; readonly find: (input: unknown) => Effect.Effect<unknown, unknown> }

@@ -13,6 +13,8 @@ import type { CallFailure } from "./CallFailure.ts"
 import type * as Exhaustion from "./Exhaustion.ts"
 import { servicesOf } from "./internal/context.ts"
 import { Drain } from "./internal/drain.ts"
+import { Gate } from "./internal/gate.ts"
+import { type Controlled, ControlId } from "./internal/control.ts"
 import { type Durable, DurableId } from "./internal/durable.ts"
 import { check } from "./internal/duration.ts"
 import type * as P from "./internal/policy.ts"
@@ -292,19 +294,23 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
 
     const methods: Record<string, (input: unknown) => Effect.Effect<unknown, unknown>> = {}
     const durables: Record<string, Durable> = {}
+    const gates: Array<Gate> = []
     for (const [name, operation] of Object.entries(operations)) {
       const definition = operation.definition
       const stack = stackOf(definition, defaults, overrides[name])
       if (stack.problems.length > 0) {
         return yield* new PolicyError({ integration: id, operation: name, problems: stack.problems })
       }
-      const site: Site = {
+      const site: Omit<Site, "host"> = {
         integration: id,
         operation: name,
         repeat: definition.repeat,
         limits: stack.limits,
         lifetime: stack.lifetime,
         reconcile: reconcileOf(definition, services),
+        mode: () => "enforce",
+        decided: () => {},
+        clear: [],
         shared: (key, settings, make) =>
           Effect.suspend(() => {
             const known = states.get(key)
@@ -327,11 +333,17 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
                 )
           }) as never
       }
-      const { durable, method } = yield* compile(definition, stack, defaults, site, drain, observers)
+      const gateOf = (layer: P.Layer): Gate => {
+        const gate = new Gate(name, layer)
+        gates.push(gate)
+        return gate
+      }
+      const { durable, method } = yield* compile(definition, stack, defaults, site, gateOf, drain, observers)
       methods[name] = (input) => method(input, callSite())
       if (durable !== undefined) durables[name] = durable
     }
     Object.defineProperty(methods, DurableId, { value: durables })
+    Object.defineProperty(methods, ControlId, { value: { integration: id, gates, states } satisfies Controlled })
     // Added last, so that it runs first: calls that still run need what the policies acquired.
     yield* Effect.addFinalizer(() => drain.close(id, grace.millis))
     return methods as never

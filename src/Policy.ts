@@ -8,9 +8,10 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { AttemptStep, CallStep, Site } from "./Call.ts"
+import type { AttemptStep, CallStep, Mode, Site } from "./Call.ts"
 import type { CallFailure } from "./CallFailure.ts"
 import { type Any, attemptLayer, callLayer, fromLayers, type Policy, type Provides, TypeId } from "./internal/policy.ts"
 import type { PolicyError } from "./PolicyError.ts"
@@ -21,7 +22,7 @@ import { attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
 import * as Predicate from "effect/Predicate"
 
 export type { Any, Complete, Layer, Policy, Provides } from "./internal/policy.ts"
-export type { AttemptStep, Call, CallStep, Limits, Site } from "./Call.ts"
+export type { AttemptStep, Call, CallStep, Decided, Limits, Mode, PolicyDecision, Site } from "./Call.ts"
 export { PolicyError } from "./PolicyError.ts"
 export { breaker, type BreakerState } from "./PolicyBreaker.ts"
 export { bulkhead } from "./PolicyBulkhead.ts"
@@ -60,6 +61,31 @@ export const stack = <const T extends readonly [Any, ...Array<Any>]>(
   fromLayers(outermostFirst.flatMap((policy) => policy.layers)) as Policy<ProvidesOf<T[number]>, NeedsOf<T[number]>>
 
 /**
+ * How the layers of a policy act: `enforce` (the default), `observe` or `off`.
+ *
+ * **When to use**
+ *
+ * Use `observe` before a new limit goes live: telemetry tells what it would have done (`breakwater.policy.decisions`, the
+ * span's events, `CallObserved.decisions`), and no call is changed. A control changes it while the integration runs.
+ *
+ * **Details**
+ *
+ * A limit in `observe` or `off` bounds nothing: the total deadline included, but for the caller's own (`Deadline.within`).
+ * A layer of `make` says with `observes` that it reads `site.mode`; else `observe` is a `PolicyError`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withMode: {
+  (mode: Mode): <P extends Provides, N extends "any" | "safe">(self: Policy<P, N>) => Policy<P, N>
+  <P extends Provides, N extends "any" | "safe">(self: Policy<P, N>, mode: Mode): Policy<P, N>
+} = dual(
+  2,
+  <P extends Provides, N extends "any" | "safe">(self: Policy<P, N>, mode: Mode): Policy<P, N> =>
+    fromLayers(self.layers.map((layer) => ({ ...layer, mode }))) as Policy<P, N>
+)
+
+/**
  * A policy that does nothing and decides nothing.
  *
  * @category layers
@@ -85,12 +111,14 @@ export const make = (
         readonly slot: "attempt"
         readonly name: string
         readonly describe?: string | undefined
+        readonly observes?: boolean | undefined
         readonly build: (site: Site) => Effect.Effect<(step: AttemptStep) => AttemptStep, PolicyError, Scope.Scope>
       }
     | {
         readonly slot: "call"
         readonly name: string
         readonly describe?: string | undefined
+        readonly observes?: boolean | undefined
         readonly build: (site: Site) => Effect.Effect<(step: CallStep) => CallStep, PolicyError, Scope.Scope>
       }
 ): Policy<never, "any"> =>
@@ -99,6 +127,7 @@ export const make = (
       slot: options.slot,
       name: options.name,
       describe: options.describe ?? options.name,
+      observes: options.observes ?? false,
       build: options.build as never
     })
   ]) as Policy<never, "any">

@@ -13,7 +13,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type { Site } from "./Call.ts"
 import { type CallFailure, isCallFailure, type Stopped } from "./CallFailure.ts"
-import { alone } from "./internal/alone.ts"
+import { alone, siteAlone } from "./internal/alone.ts"
 import { boundary, margin } from "./internal/boundary.ts"
 import { CallRecord } from "./internal/call.ts"
 import { callLayer, fromLayers, type Policy, standalone } from "./internal/policy.ts"
@@ -225,23 +225,13 @@ export const retry = <E0 = never>(
           })
         }) as Effect.Effect<unknown, Reason.Reason>
         return loop(
-          standaloneSite,
+          siteAlone,
           maxAttempts,
           schedule,
-          boundary(standaloneSite, () => attempt)
+          boundary(siteAlone, () => attempt)
         )(call) as Effect.Effect<A, CallFailure, R>
       })
   ) as never
-}
-
-const standaloneSite: Site = {
-  integration: "",
-  operation: "",
-  repeat: "AtMostOnce",
-  limits: { attemptTimeout: undefined, totalDeadline: undefined, maxAttempts: 1 },
-  lifetime: Infinity,
-  reconcile: undefined,
-  shared: (_name, _options, make) => Effect.scoped(make)
 }
 
 /**

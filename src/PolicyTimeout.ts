@@ -5,12 +5,14 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Site } from "./Call.ts"
 import type { CallFailure } from "./CallFailure.ts"
 import type { CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
 import { attemptLayer, callLayer, type Policy, type Provides, standalone } from "./internal/policy.ts"
 import { alone } from "./internal/alone.ts"
 import { cutAfter, nowOf, withNow } from "./internal/timer.ts"
+import * as Reason from "./Reason.ts"
 
 /**
  * A layer that can also stand alone in a pipe, around any effect.
@@ -21,6 +23,13 @@ import { cutAfter, nowOf, withNow } from "./internal/timer.ts"
 export interface Alone<in P extends Provides> extends Policy<P, "any"> {
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R>
 }
+
+/** Tells, when the effect has ended, that the limit would have cut it. */
+const late = <A, E, R>(self: Effect.Effect<A, E, R>, call: CallRecord, limit: number, site: Site) =>
+  Effect.onExit(self, () => withNow((now) => Effect.sync(() => now > limit && site.decided(call, "cut", limit))))
+
+const deadlineOf = (call: CallRecord): string =>
+  `the ${call.deadlineOf} of ${format(Math.max(0, call.deadline - call.startedAt))}`
 
 /**
  * Bounds one attempt, from the first byte to the end of its body and decoding.
@@ -47,18 +56,27 @@ export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> =
       describe: `each attempt ends within ${format(millis)}, body and decoding included`,
       limits: { attemptTimeout: millis },
       problems: problem === undefined ? [] : [problem],
-      build: () =>
+      tunable: {
+        settings: { ATTEMPT_TIMEOUT: { kind: "duration", value: millis } },
+        tune: (values) => attemptTimeout(values.ATTEMPT_TIMEOUT!).layers[0]!
+      },
+      build: (site) =>
         Effect.succeed(
           (step) => (call) =>
             withNow((now) => {
               const left = call.deadline - now
+              if (site.mode() === "observe") {
+                call.hasFullLimit = true
+                return late(step(call), call, now + millis, site)
+              }
               // With less time left than the limit, the total deadline is the one that cuts. Where both are equal, the
               // attempt has its limit all the same, but for what preparing took.
               call.hasFullLimit = left >= millis * 0.99
               return millis < left
-                ? cutAfter(step(call), millis, () =>
-                    Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`))
-                  )
+                ? cutAfter(step(call), millis, () => {
+                    site.decided(call, "cut", now + millis)
+                    return Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`))
+                  })
                 : step(call)
             })
         )
@@ -94,15 +112,32 @@ export const totalDeadline = (
   options?: { readonly longRunning?: string | undefined }
 ): Alone<"totalDeadline"> => {
   const { millis, problem } = check("the total deadline", limit)
-  const run = <A, E, R>(self: Effect.Effect<A, E, R>, call: CallRecord) =>
+  const run = <A, E, R>(self: Effect.Effect<A, E, R>, call: CallRecord, site?: Site) =>
     Effect.withFiber<A, E | CallFailure, R>((fiber) => {
-      call.deadline = call.startedAt + millis
-      return cutAfter<A, E | CallFailure, R>(self, call.deadline - nowOf(fiber), () => {
+      const mode = site === undefined ? "enforce" : site.mode()
+      const own = call.startedAt + millis
+      // The caller's own deadline holds whatever becomes of the policy's.
+      const callers = call.deadline
+      const watched = mode === "observe" ? late(self, call, own, site!) : self
+      if (callers <= own) call.deadlineOf = "caller's deadline"
+      else if (mode === "enforce") call.deadline = own
+      const began = nowOf(fiber)
+      if (began >= call.deadline) {
+        return Effect.fail(
+          call.fail(
+            Reason.make("DeadlineExceeded", { message: `no time was left: ${deadlineOf(call)} had passed` }),
+            "no time is left for another attempt",
+            began
+          )
+        )
+      }
+      return cutAfter<A, E | CallFailure, R>(watched, call.deadline - began, () => {
         call.cutBy = "deadline"
+        site?.decided(call, "cut", call.deadline)
         return Effect.suspend(() => {
           const now = nowOf(fiber)
           const last = call.attempts.at(-1)
-          const cut = call.cut(`not done within the total deadline of ${format(millis)}`)
+          const cut = call.cut(`not done within ${deadlineOf(call)}`)
           return Effect.fail(
             call.fail(
               last === undefined ? cut : { ...cut, outcome: last.outcome },
@@ -121,7 +156,11 @@ export const totalDeadline = (
       limits: { totalDeadline: millis },
       longRunning: options?.longRunning !== undefined,
       problems: problem === undefined ? [] : [problem],
-      build: () => Effect.succeed((step) => (call) => run(step(call), call))
+      tunable: {
+        settings: { TOTAL_DEADLINE: { kind: "duration", value: millis } },
+        tune: (values) => totalDeadline(values.TOTAL_DEADLINE!, options).layers[0]!
+      },
+      build: (site) => Effect.succeed((step) => (call) => run(step(call), call, site))
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
       withNow((now) => {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
+import type { PolicyDecision } from "./Call.ts"
 import type { Attempt } from "./CallFailure.ts"
 import type { Outcome } from "./Outcome.ts"
 
@@ -64,6 +65,8 @@ export interface CallObserved {
   readonly traceId: string | undefined
   readonly key: string | undefined
   readonly requestId: string | undefined
+  /** What the layers decided, in order: retries, rejections, waits. In mode `observe`, what they would have. */
+  readonly decisions: ReadonlyArray<PolicyDecision>
 }
 
 /**
@@ -91,6 +94,12 @@ export const names = {
   server: "server.address",
   port: "server.port",
   retryEvent: "breakwater.retry",
+  policyEvent: "breakwater.policy",
+  policy: "breakwater.policy",
+  policyName: "breakwater.policy.name",
+  decided: "breakwater.decision",
+  mode: "breakwater.mode",
+  policyDecisions: "breakwater.policy.decisions",
   callDuration: "breakwater.call.duration",
   callAttempts: "breakwater.call.attempts",
   callRetryDelay: "breakwater.call.retry_delay",
@@ -216,6 +225,7 @@ export const makeMetrics = (options: {
     description: "Calls that are running",
     attributes: { ...own, unit: "{call}" }
   })
+  const decisions = new Map<string, Metric.Counter<number>>()
   const http = options.http
   const attempts = new Map<string, Metric.Histogram<number>>()
   return {
@@ -227,6 +237,25 @@ export const makeMetrics = (options: {
       handle.attempts.updateUnsafe(event.attempts.length, context)
       if (event.retryDelay > 0) retryDelay.updateUnsafe(event.retryDelay / 1000, context)
       if (event.queueWait > 0) queueWait.updateUnsafe(event.queueWait / 1000, context)
+      for (const { decided, mode, policy } of event.decisions) {
+        const which = `${policy} ${decided} ${mode}`
+        let counter = decisions.get(which)
+        if (counter === undefined) {
+          counter = Metric.counter(names.policyDecisions, {
+            description: "What the layers of a policy did, or in mode observe would have done",
+            incremental: true,
+            attributes: {
+              ...own,
+              [names.policy]: policy,
+              [names.decided]: decided,
+              [names.mode]: mode,
+              unit: "{decision}"
+            }
+          })
+          decisions.set(which, counter)
+        }
+        counter.updateUnsafe(1, context)
+      }
     },
     active(delta, context) {
       // Added and not set: another layer of the same integration writes to the same series.

@@ -1,3 +1,5 @@
+import * as Effect from "effect/Effect"
+import type { Site } from "../Call.ts"
 import { CallRecord } from "./call.ts"
 
 /** The record of a layer that stands alone, outside any integration. */
@@ -11,3 +13,18 @@ export const alone = (operation: string, startedAt: number): CallRecord =>
     startedAt,
     correlationId: ""
   })
+
+/** The site of a layer that stands alone. */
+export const siteAlone: Site = {
+  integration: "",
+  operation: "",
+  repeat: "AtMostOnce",
+  limits: { attemptTimeout: undefined, totalDeadline: undefined, maxAttempts: 1 },
+  host: undefined,
+  lifetime: Infinity,
+  mode: () => "enforce",
+  decided: () => {},
+  clear: [],
+  reconcile: undefined,
+  shared: (_name, _options, make) => Effect.scoped(make)
+}

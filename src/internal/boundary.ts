@@ -73,7 +73,7 @@ export const boundary =
 
 const cutMessage = (call: CallRecord): string =>
   call.cutBy === "deadline"
-    ? `cut by the total deadline of ${format(call.deadline - call.startedAt)}`
+    ? `cut by the ${call.deadlineOf} of ${format(call.deadline - call.startedAt)}`
     : "cut because the integration shut down"
 
 const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {

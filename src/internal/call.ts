@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type { Call, Phase } from "../Call.ts"
+import type { Call, Phase, PolicyDecision } from "../Call.ts"
 import { type Attempt, CallFailure, type Stopped } from "../CallFailure.ts"
 import type { Repeat } from "../Idempotency.ts"
 import * as Outcome from "../Outcome.ts"
@@ -28,6 +28,8 @@ export class CallRecord implements Call {
   correlationId: string
   key: string | undefined = undefined
   deadline = Infinity
+  /** Whose deadline that is. */
+  deadlineOf: "total deadline" | "caller's deadline" = "total deadline"
   readonly attempts: Array<Attempt> = []
   attempt = 0
   phase: Phase = "idle"
@@ -59,6 +61,10 @@ export class CallRecord implements Call {
   resumed = false
   /** Whether its layer was closing when it came: it is not sent, and may be parked. */
   draining = false
+  /** What the layers decided, or would have. */
+  decisions: Array<PolicyDecision> | undefined = undefined
+  /** The call that this is one of several simultaneous legs of. */
+  root: CallRecord | undefined = undefined
   /** When the claim on its entry ends, past which no attempt may start. */
   leaseUntil = Infinity
   /** Why the last attempt failed; `undefined` if it did not. */
@@ -89,8 +95,19 @@ export class CallRecord implements Call {
       ? Outcome.fold(this.attempts)
       : Outcome.fold([{ outcome: this.prior, resolves: false }, ...this.attempts])
 
+  /**
+   * One of several legs that run at once: it has an attempt of its own, and everything else is the call's. What it did is
+   * written into the call's one history.
+   */
+  leg(): CallRecord {
+    const leg = Object.create(this) as CallRecord
+    leg.root = this.root ?? this
+    return leg
+  }
+
   begin(now: number): void {
-    this.attempt++
+    if (this.root === undefined) this.attempt++
+    else this.attempt = ++this.root.attempt
     this.phase = "waiting"
     this.pending = undefined
     this.requestId = undefined
@@ -106,6 +123,7 @@ export class CallRecord implements Call {
     this.phase = "sent"
     // `issuedAt` may lie in the future of this clock; the provider counts from what it gets.
     this.firstSentAt = Math.min(this.firstSentAt ?? now, now)
+    if (this.root !== undefined) this.root.firstSentAt = Math.min(this.root.firstSentAt ?? now, now)
   }
 
   /** Ends the current attempt and adds it to the history. */
@@ -133,8 +151,15 @@ export class CallRecord implements Call {
     if (!Outcome.didNotHappen(outcome)) this.lastInDoubtAt = now
     // The provider has never seen the key: its life has not begun.
     if (outcome === "NotSent") this.firstSentAt = this.firstSentBefore
-    this.waited += this.waiting
-    this.totalQueued += this.queued
+    const whole = this.root ?? this
+    whole.waited += this.waiting
+    whole.totalQueued += this.queued
+    if (this.root !== undefined) {
+      // A wait before the legs is the first one's.
+      this.root.waiting = 0
+      this.root.lastReason = this.lastReason
+      if (this.lastInDoubtAt !== undefined) this.root.lastInDoubtAt = this.lastInDoubtAt
+    }
     this.waiting = 0
     this.phase = "idle"
   }

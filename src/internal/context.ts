@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 // The services of an operation are those that were there when its layer was built; what belongs to the running fiber
 // (clock, tracer, parent span, log levels, random numbers, scope, observers) is the caller's.
 const ofTheFiber =
-  /^(effect\/(Clock|Console|ConfigProvider|ErrorReporter|Logger|Metric|Random|References|Schedule|Scheduler|Scope|Tracer)(\/|$)|effect\/Layer\/|breakwater\/Telemetry\/)/
+  /^(effect\/(Clock|Console|ConfigProvider|ErrorReporter|Logger|Metric|Random|References|Schedule|Scheduler|Scope|Tracer)(\/|$)|effect\/Layer\/|breakwater\/(Telemetry|Deadline|Nesting)\/)/
 
 /** Services that were there when a layer was built. */
 export type Services = Context.Context<never> | undefined

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
-import type { CallFailure } from "../CallFailure.ts"
+import type { Attempt, CallFailure } from "../CallFailure.ts"
 import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { CallRecord } from "./call.ts"
@@ -49,9 +49,12 @@ export const errorType = (reason: Reason.Reason): string => {
 const sentNothing = (call: CallRecord): boolean =>
   call.attempts.every((attempt) => Reason.isLocalRejection({ _tag: attempt.reason }))
 
+/** A hedge that was given up, and the one that won, are no failures. */
+const failed = (attempt: Attempt): boolean => attempt.reason !== "Success" && attempt.reason !== "Interrupted"
+
 export const callOutcome = (call: CallRecord, failure: CallFailure | undefined): Telemetry.CallOutcome => {
   if (call.stored !== undefined) return call.stored
-  if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.length > 1 ? "ok_after_retry" : "ok"
+  if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.some(failed) ? "ok_after_retry" : "ok"
   switch (failure.reason._tag) {
     case "CircuitOpen":
       return sentNothing(call) ? "rejected_breaker" : "exhausted"

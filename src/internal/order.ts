@@ -8,16 +8,26 @@ export const order = [
   ["translate", "every failure becomes an error of the application"],
   // Outside the deadline that may have caused the failure: a fallback has a limit of its own.
   ["exhausted", "decides what a failure means once the policy is done"],
+  // Outside the deadline too: no answer in time is what a kept answer is for.
+  ["staleIfError", "serves the last good answer when there is none"],
   // Covers encoding, every attempt, every wait, the body and its decoding.
   ["totalDeadline", "bounds the whole call"],
   // Outside retry: one key and one encoded body for all attempts. Inside the deadline: encoding may wait for services.
   ["prepare", "validates, derives the key and encodes, once"],
+  // Inside the deadline: each caller waits for the shared answer no longer than for its own.
+  ["coalesce", "callers that ask the same at once share one answer"],
   // Custom layers of a call see the key, and all attempts.
   ["call", "a custom layer around all attempts"],
+  // Retries and hedges draw on it, so it stands around both.
+  ["budget", "bounds the retries and hedges of all calls together"],
   // Outside the breaker: a dead provider is noticed after attempts, not after calls.
   ["retry", "repeats what is transient, where a repeat is safe"],
+  // Inside retry, so that retries do not multiply hedges; outside the breaker, which sees each of the two.
+  ["hedge", "asks a second time while the first is slow"],
   // Before any permit is taken: an open circuit costs nothing, and its rejection is none of the provider's failures.
   ["circuitBreaker", "turns attempts away while the provider fails"],
+  // Inside the breaker, so that an open circuit spends no rate. Outside the bulkhead: a wait for the rate holds no permit.
+  ["rateLimit", "bounds the attempts that start in a time"],
   // Inside retry: a permit is held by an attempt and never by a backoff.
   ["bulkhead", "bounds the attempts that run at once"],
   ["attempt", "a custom layer around each attempt"],

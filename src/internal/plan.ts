@@ -30,7 +30,8 @@ export interface Stack {
   readonly problems: ReadonlyArray<string>
 }
 
-const isStateful = (layer: P.Layer) => layer.slot === "circuitBreaker" || layer.slot === "bulkhead"
+const isStateful = (layer: P.Layer) =>
+  layer.slot === "circuitBreaker" || layer.slot === "bulkhead" || layer.slot === "rateLimit"
 
 const longest = 600_000
 
@@ -61,6 +62,9 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
   const problems = [
     ...definition.problems,
     ...layers.flatMap((layer) => layer.problems),
+    ...layers
+      .filter((layer) => layer.mode === "observe" && !layer.observes)
+      .map((layer) => `${layer.name} can't tell what it would do: let it enforce, or switch it off`),
     ...[lifetime?.problem, settle?.problem].filter((problem) => problem !== undefined)
   ]
   const { attemptTimeout, totalDeadline } = limits
@@ -163,7 +167,7 @@ export const planOf = (name: string, definition: Definition, stack: Stack): Oper
         .filter((layer) => layer.slot === slot)
         .map((layer) => ({
           slot: defaultNames.has(layer.name) ? slot : `${slot} ${layer.name}`,
-          describe: layer.describe
+          describe: layer.mode === "enforce" ? layer.describe : `${layer.mode}: ${layer.describe}`
         }))
     ]),
     worstCaseAttempts: stack.limits.maxAttempts,

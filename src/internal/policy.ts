@@ -1,7 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { pipeArguments, type Pipeable } from "effect/Pipeable"
-import type { AttemptStep, CallStep, Limits, Site } from "../Call.ts"
+import type { AttemptStep, CallStep, Limits, Mode, Site } from "../Call.ts"
 import type { CallFailure } from "../CallFailure.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Reason } from "../Reason.ts"
@@ -17,33 +17,57 @@ import type { Slot } from "./order.ts"
 export type Provides = "attemptTimeout" | "totalDeadline" | "retry"
 
 /**
+ * A number of a layer that configuration may replace. Durations are milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Setting {
+  readonly kind: "duration" | "integer" | "number"
+  readonly value: number | undefined
+}
+
+/**
+ * The numbers of a layer by their names in a configuration (`ATTEMPT_TIMEOUT`), and the layer with others.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tunable {
+  readonly settings: Readonly<Record<string, Setting>>
+  readonly tune: (values: Readonly<Record<string, number>>) => Layer
+}
+
+interface Common {
+  readonly slot: Slot
+  readonly name: string
+  readonly describe: string
+  readonly limits: Partial<Limits>
+  /** Problems that are visible without looking at any other layer. */
+  readonly problems: ReadonlyArray<string>
+  readonly longRunning: boolean
+  /** Whether it acts, only tells what it would do, or stands aside. A control can change it while the layer runs. */
+  readonly mode: Mode
+  /** Whether it tells what it would do when it is in `observe`. A layer that can't is refused there. */
+  readonly observes: boolean
+  readonly tunable: Tunable | undefined
+}
+
+/**
  * One layer as data.
  *
  * @category models
  * @since 0.1.0
  */
 export type Layer =
-  | {
+  | (Common & {
       readonly level: "attempt"
-      readonly slot: Slot
-      readonly name: string
-      readonly describe: string
-      readonly limits: Partial<Limits>
-      /** Problems that are visible without looking at any other layer. */
-      readonly problems: ReadonlyArray<string>
-      readonly longRunning: boolean
       readonly build: (site: Site) => Effect.Effect<(step: AttemptStep) => AttemptStep, PolicyError, Scope.Scope>
-    }
-  | {
+    })
+  | (Common & {
       readonly level: "call"
-      readonly slot: Slot
-      readonly name: string
-      readonly describe: string
-      readonly limits: Partial<Limits>
-      readonly problems: ReadonlyArray<string>
-      readonly longRunning: boolean
       readonly build: (site: Site) => Effect.Effect<(step: CallStep) => CallStep, PolicyError, Scope.Scope>
-    }
+    })
 
 export const TypeId = "~breakwater/Policy"
 
@@ -117,10 +141,19 @@ interface Options<E> {
   readonly limits?: Partial<Limits> | undefined
   readonly problems?: ReadonlyArray<string> | undefined
   readonly longRunning?: boolean | undefined
+  readonly observes?: boolean | undefined
+  readonly tunable?: Tunable | undefined
   readonly build: Build<E>
 }
 
-const defaults = { limits: {}, problems: [], longRunning: false }
+const defaults: Pick<Common, "limits" | "problems" | "longRunning" | "mode" | "observes" | "tunable"> = {
+  limits: {},
+  problems: [],
+  longRunning: false,
+  mode: "enforce",
+  observes: true,
+  tunable: undefined
+}
 
 // A layer of the library sees the mutable record behind `Call`; every call has one.
 

@@ -8,7 +8,8 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
-import type { AttemptStep, CallStep, Site } from "../Call.ts"
+import type { AttemptStep, Call, CallStep, PolicyDecision, Site } from "../Call.ts"
+import * as Deadline from "../Deadline.ts"
 import { type CallFailure, isCallFailure } from "../CallFailure.ts"
 import type { Decision } from "../Exhaustion.ts"
 import { Cipher, OutboxStore } from "../OutboxStore.ts"
@@ -24,6 +25,7 @@ import { CallRecord, type Prepared } from "./call.ts"
 import { type Services, servicesOf, withServices } from "./context.ts"
 import type { Definition } from "./definition.ts"
 import type { Drain } from "./drain.ts"
+import { type Gate, siteOf, standsAside } from "./gate.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
 import type { Durable } from "./durable.ts"
 import type { Defaults, Stack } from "./plan.ts"
@@ -44,17 +46,19 @@ export const compile = (
   definition: Definition,
   stack: Stack,
   defaults: Defaults,
-  site: Site,
+  bare: Omit<Site, "host">,
+  gateOf: (layer: Stack["layers"][number]) => Gate,
   drain: Drain,
   observers: ReadonlyArray<(event: Telemetry.CallObserved) => void>
 ): Effect.Effect<{ readonly method: Method; readonly durable: Durable | undefined }, PolicyError, Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* definition.open({
-      integration: site.integration,
-      operation: site.operation,
+      integration: bare.integration,
+      operation: bare.operation,
       classify: defaults.classify,
       classifyErrors: defaults.classifyErrors
     })
+    const site: Site = { ...bare, host: transport.server?.address }
     const services = servicesOf(yield* Effect.context<never>())
     const metrics = Telemetry.makeMetrics({
       integration: site.integration,
@@ -69,9 +73,11 @@ export const compile = (
     let attempt: AttemptStep = (call) => (call as CallRecord).prepared!.send(call as CallRecord)
     let wrapped: CallStep | undefined
     for (const layer of stack.layers.toReversed()) {
+      const gate = gateOf(layer)
+      const own = siteOf(site, gate)
       if (layer.level === "attempt") {
-        const transform = yield* layer.build(site)
-        attempt = transform(attempt)
+        const transform = yield* layer.build(own)
+        attempt = aside(gate, attempt, transform(attempt))
         // The span goes around the attempt's own timeout, and inside everything that waits.
         if (layer.slot === "attemptTimeout")
           attempt = attemptSpan(definition.about, transport.server, metrics, attempt) as AttemptStep
@@ -83,8 +89,8 @@ export const compile = (
           }
           wrapped = prepareWith(definition, transport.prepare, wrapped)
         }
-        const transform = yield* layer.build(site)
-        wrapped = transform(wrapped)
+        const transform = yield* layer.build(own)
+        wrapped = aside(gate, wrapped, transform(wrapped))
       }
     }
     const whole = wrapped!
@@ -97,7 +103,7 @@ export const compile = (
     const record = (input: unknown, fiber: Fiber.Fiber<unknown, unknown>, correlationId: string | undefined) => {
       const startedAt = nowOf(fiber)
       const id = `${startedAt.toString(36)}-${(++calls).toString(36)}`
-      return new CallRecord({
+      const call = new CallRecord({
         id,
         integration: site.integration,
         operation: site.operation,
@@ -106,6 +112,8 @@ export const compile = (
         startedAt,
         correlationId: correlationId ?? id
       })
+      call.deadline = fiber.getRef(Deadline.Current) ?? Infinity
+      return call
     }
 
     /** What is to be parked is prepared even while the layer closes. */
@@ -147,6 +155,7 @@ export const compile = (
               if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
               if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
               if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
+              for (const decision of event.decisions) spanEvent(span, decision)
               span.end(
                 fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
                 Exit.isSuccess(exit)
@@ -285,8 +294,30 @@ const observe = (
   correlationId: call.correlationId,
   traceId,
   key: call.key,
-  requestId: call.attempts.at(-1)?.requestId
+  requestId: (call.attempts.findLast(({ reason }) => reason === "Success") ?? call.attempts.at(-1))?.requestId,
+  decisions: call.decisions ?? nothing
 })
+
+const nothing: ReadonlyArray<PolicyDecision> = []
+
+/** What a layer decided, as an event of the call's span. A retry has one of its own, with its delay. */
+const spanEvent = (span: Tracer.Span, decision: PolicyDecision): void => {
+  if (decision.decided === "retried" && decision.mode === "enforce") return
+  span.event(Telemetry.names.policyEvent, BigInt(Math.round(decision.at * 1e6)), {
+    [Telemetry.names.policy]: decision.policy,
+    [Telemetry.names.policyName]: decision.name,
+    [Telemetry.names.decided]: decision.decided,
+    [Telemetry.names.mode]: decision.mode
+  })
+}
+
+/** Goes around a layer that is off. */
+const aside = <E>(
+  gate: Gate,
+  inner: (call: Call) => Effect.Effect<unknown, E>,
+  outer: (call: Call) => Effect.Effect<unknown, E>
+): ((call: Call) => Effect.Effect<unknown, E>) =>
+  outer === inner || !standsAside(gate) ? outer : (call) => (gate.mode === "off" ? inner(call) : outer(call))
 
 /** Validates, derives the key and encodes, once per call. */
 const prepareWith = (

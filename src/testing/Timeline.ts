@@ -91,6 +91,7 @@ const attemptLines = (attempt: Attempt, total: number): ReadonlyArray<string> =>
  *   traceId: undefined,
  *   key: "k-1",
  *   requestId: undefined,
+ *   decisions: [],
  *   attempts: [
  *     { ...attempt, number: 1, reason: "Disconnected", outcome: "Unknown", startedAfter: 0, elapsed: 25, waited: 0 },
  *     { ...attempt, number: 2, reason: "Success", outcome: "Applied", startedAfter: 75, elapsed: 25, waited: 50 }

@@ -20,6 +20,7 @@ import {
 } from "effect"
 import { TestClock } from "effect/testing"
 import type { CallStep, Site } from "../../src/Call.ts"
+import { siteAlone } from "../../src/internal/alone.ts"
 import { CallRecord } from "../../src/internal/call.ts"
 import { order, type Slot } from "../../src/internal/order.ts"
 import { fromLayers } from "../../src/internal/policy.ts"
@@ -108,12 +109,11 @@ const shop = (faults: FaultInjection.Faults, setup: Setup): Effect.Effect<Shop, 
 const unobserved = (policy: Policy.Any) =>
   Effect.gen(function* () {
     const site: Site = {
+      ...siteAlone,
       integration: "test/Payments",
       operation: "charge",
       repeat: "Idempotent",
       limits: { attemptTimeout: 1_000, totalDeadline: 20_000, maxAttempts: 3 },
-      lifetime: Infinity,
-      reconcile: undefined,
       shared: (_name, _options, make) => make as never
     }
     let step = (() => Effect.succeed(thing)) as CallStep

@@ -43,6 +43,7 @@ const call = (more: Partial<Telemetry.CallObserved>): Telemetry.CallObserved => 
   correlationId: "c-1",
   traceId: undefined,
   key: undefined,
+  decisions: [],
   requestId: undefined,
   attempts: [],
   ...more

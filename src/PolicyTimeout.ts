@@ -69,6 +69,7 @@ export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> =
                 call.hasFullLimit = true
                 return late(step(call), call, now + millis, site)
               }
+              call.attemptEndsBy = Math.min(call.deadline, now + millis)
               // With less time left than the limit, the total deadline is the one that cuts. Where both are equal, the
               // attempt has its limit all the same, but for what preparing took.
               call.hasFullLimit = left >= millis * 0.99
@@ -133,7 +134,7 @@ export const totalDeadline = (
       }
       return cutAfter<A, E | CallFailure, R>(watched, call.deadline - began, () => {
         call.cutBy = "deadline"
-        site?.decided(call, "cut", call.deadline)
+        if (mode === "enforce") site?.decided(call, "cut", call.deadline)
         return Effect.suspend(() => {
           const now = nowOf(fiber)
           const last = call.attempts.at(-1)

@@ -130,6 +130,11 @@ export interface Options<Methods> extends Integration.LayerOptions<Methods> {
   readonly correlationHeader?: string | undefined
   /** Whether the provider is told the trace. Default: `"none"`, for third parties. */
   readonly traceparent?: "none" | "w3c" | undefined
+  /**
+   * A header that tells the provider how long the attempt will be waited for, in milliseconds; `grpc-timeout` in gRPC's
+   * form. `HttpDeadline.layer` reads it. Default: none is sent.
+   */
+  readonly deadlineHeader?: string | undefined
   /** Headers of an answer that may hold the provider's id of the request, the first that is there counts. */
   readonly requestIdHeaders?: ReadonlyArray<string> | undefined
   /** The largest answer that is read, in bytes. Default: 5 MiB. */
@@ -191,6 +196,7 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
         name.toLowerCase()
       ),
       maxBodySize: limit,
+      deadlineHeader: options.deadlineHeader?.toLowerCase(),
       replayHeader: (options.replayHeader ?? "idempotent-replayed").toLowerCase()
     })
   })

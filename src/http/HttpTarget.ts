@@ -32,5 +32,6 @@ export class HttpTarget extends Context.Service<
     readonly requestIdHeaders: ReadonlyArray<string>
     readonly maxBodySize: number
     readonly replayHeader: string
+    readonly deadlineHeader: string | undefined
   }
 >()("breakwater/http/HttpTarget") {}

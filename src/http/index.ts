@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** A caller's deadline across HTTP. */
+export * as HttpDeadline from "./HttpDeadline.ts"
 /** The layer of an integration over HTTP. */
 export * as HttpIntegration from "./HttpIntegration.ts"
 /** Operations over any Effect `HttpApi`. */

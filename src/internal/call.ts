@@ -38,6 +38,8 @@ export class CallRecord implements Call {
   /** Who cut the current attempt, when it was not the caller. */
   cutBy: "deadline" | "drain" | undefined = undefined
   attemptStartedAt = 0
+  /** When the current attempt is cut at the latest, in epoch milliseconds. */
+  attemptEndsBy = Infinity
   /** Whether the current attempt may take as long as its own timeout allows. */
   hasFullLimit = false
   /** Backoff before the next attempt, and waits so far, in milliseconds. */
@@ -115,6 +117,7 @@ export class CallRecord implements Call {
     this.queued = 0
     this.hasFullLimit = false
     this.attemptStartedAt = now
+    this.attemptEndsBy = this.deadline
     this.firstSentBefore = this.firstSentAt
   }
 

@@ -21,6 +21,7 @@ import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
+import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
 import { placeKey } from "./placement.ts"
@@ -108,6 +109,10 @@ export const openHttp = (
       }
       if (target.correlationHeader !== undefined) {
         request = HttpClientRequest.setHeader(request, target.correlationHeader, call.correlationId)
+      }
+      if (target.deadlineHeader !== undefined && call.attemptEndsBy !== Infinity) {
+        const left = writeTimeout(deadlineFormat(target.deadlineHeader), call.attemptEndsBy - nowOf(fiber))
+        request = HttpClientRequest.setHeader(request, target.deadlineHeader, left)
       }
       const span = fiber.cache.span as Tracer.AnySpan | undefined
       if (target.propagate === "w3c" && span !== undefined && span.traceId !== "noop") {

@@ -22,6 +22,9 @@ export * as IntegrationTest from "./IntegrationTest.ts"
 /** A provider's memory for idempotency keys. */
 export * as KeyWindow from "./KeyWindow.ts"
 
+/** Many clients and a provider of limited capacity, in virtual time. */
+export * as Simulation from "./Simulation.ts"
+
 /** The timeline of a call as a small text diagram. */
 export * as Timeline from "./Timeline.ts"
 

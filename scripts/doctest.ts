@@ -1,5 +1,5 @@
 /**
- * `npm run doctest`: type-checks and runs every ```ts fence in README.md and in the JSDoc of src.
+ * `npm run doctest`: type-checks and runs every ```ts fence in README.md, in docs/ and in the JSDoc of src.
  *
  * In a fence, `expression // => value` is an assertion, and so is `const name = expression // => value`.
  *
@@ -9,7 +9,7 @@
  * - "```ts refuses"          must not compile. A "```text" fence that follows it holds the message: each of its lines
  *                            (up to a "…") must be in what tsc prints
  * - "```ts continues"        sees the fences before it in the same file; it combines with the words above
- * - `<!-- ts` … `-->`        before a fence (README only) is code that the fence sees and the reader does not
+ * - `<!-- ts` … `-->`        before a fence (documents only) is code that the fence sees and the reader does not
  *
  * Examples import the package by its name. They are written to .doctest/ (ignored by git), where one line of a fence
  * stays one line, so that every message can name the line of the document.
@@ -184,7 +184,11 @@ const main = (): number => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
 
-  const documents = ["README.md", ...filesUnder("src").filter((file) => file.endsWith(".ts"))]
+  const documents = [
+    "README.md",
+    ...filesUnder("docs").filter((file) => file.endsWith(".md")),
+    ...filesUnder("src").filter((file) => file.endsWith(".ts"))
+  ]
   const fences = documents
     .filter((file) => filesUnder(".").includes(file))
     .flatMap((file) => fencesOf(file, read(file)))

@@ -7,6 +7,8 @@
  *   peers; after that the file may go, and the rows stay.
  * - `records.json`: which records there are, and what every later version must find there.
  * - `sqlite.json`, `postgres.json`, `redis.json`: the records as that version wrote them, in each store.
+ * - `outbox.json`: which stored calls there are in an outbox, and what every later version must make of them.
+ * - `outbox-sqlite.json`, `outbox-postgres.json`: those calls as that version saw them, and the rows that it wrote.
  *
  * A released version never changes: databases hold what it wrote, and old processes run beside new ones in every deploy. So
  * a folder that exists is not written again. Where a test of such a folder fails, the code is wrong, not the folder.
@@ -15,7 +17,23 @@ import { Effect } from "effect"
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { rolldown } from "rolldown"
-import { emptyPlace, kinds, migrate, missing, type Modules, openStore } from "../test/released/open.ts"
+import {
+  emptyPlace,
+  kinds,
+  migrate,
+  migrateOutbox,
+  missing,
+  type Modules,
+  openOutbox,
+  openStore,
+  sqlClient,
+  type SqlKind,
+  sqlKinds
+} from "../test/released/open.ts"
+import { type Seen, seenOf } from "../test/released/outboxSeen.ts"
+import { dumpOutbox } from "../test/released/outboxRows.ts"
+import { paused, scenarios as calls, write as writeCalls } from "../test/released/outboxScenarios.ts"
+import { worldOf } from "../test/released/outboxWorld.ts"
 import { dump } from "../test/released/rows.ts"
 import { scenarios, write } from "../test/released/scenarios.ts"
 import { isMain, read, root } from "./run.ts"
@@ -59,6 +77,21 @@ const json = (value: unknown): string =>
     .replace(/\n {4,}/g, " ")
     .replace(/\n {3}(?=[}\]])/g, " ")}\n`
 
+/** Writes every stored call into a place that has its tables, and says how they look. `now` is that place's clock. */
+export const writeOutbox = (modules: Modules, kind: SqlKind, place: string) =>
+  Effect.gen(function* () {
+    const sql = yield* sqlClient(modules, kind, place)
+    const world = yield* worldOf(yield* openOutbox(modules, kind, place, sql), sql)
+    const ids = yield* writeCalls(world)
+    const { now, rows } = yield* dumpOutbox(modules, kind, place)
+    const seen: Array<Seen> = []
+    for (const id of ids) {
+      const [{ audits, entry }] = yield* world.admin.show(id)
+      seen.push(seenOf(entry, audits, now))
+    }
+    return { now, rows, seen }
+  })
+
 /** Writes the folder, which must not be there yet. */
 export const writeFixture = (folder: string, version: string): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
@@ -83,6 +116,20 @@ export const writeFixture = (folder: string, version: string): Effect.Effect<voi
       // Microseconds from the moment of the dump, as in the rows.
       const relative = epochs.map((epoch) => epoch - now * 1000)
       writeFileSync(join(folder, `${kind}.json`), json({ epochs: relative, rows }))
+    }
+    writeFileSync(
+      join(folder, "outbox.json"),
+      json({ version, promises: calls.map(({ promised }) => promised), paused })
+    )
+    for (const kind of sqlKinds) {
+      const { rows, seen } = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const place = yield* emptyPlace(modules, kind)
+          yield* migrateOutbox(modules, kind, place)
+          return yield* writeOutbox(modules, kind, place)
+        })
+      )
+      writeFileSync(join(folder, `outbox-${kind}.json`), json({ seen, rows }))
     }
   })
 

@@ -79,6 +79,11 @@ export const exceptions: ReadonlyArray<Exception> = [
     allow: "effect/persistence/CircuitBreaker",
     because: "the breaker is Effect's, and its store must be built inside the integration's layer (DECISIONS)"
   },
+  {
+    file: "src/internal/rateTokens.ts",
+    allow: "effect/persistence/RateLimiter",
+    because: "the rate limit's store is Effect's, and the one in memory is built for each key (DECISIONS)"
+  },
   ...["Digest", "Mac", "SecureRandom", "Signature"].map((module) => ({
     file: "src/internal/webhookCrypto.ts",
     allow: `effect/crypto/${module}`,

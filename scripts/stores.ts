@@ -1,6 +1,6 @@
 /**
- * `npm run test:stores`: the suites of the stores that need a server, with `DATABASE_URL` and `REDIS_URL` set. Unlike
- * `npm test` it fails where one of them was skipped.
+ * `npm run test:stores`: the suites of the stores that need a server, with `DATABASE_URL` and `REDIS_URL` set, and those
+ * that start so many processes that `npm test` leaves them out. Unlike `npm test` it fails where one of them was skipped.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -63,6 +63,8 @@ export interface PolicyDecision {
   readonly mode: Mode
   /** Epoch milliseconds. */
   readonly at: number
+  /** Which of several simultaneous legs it was about, from 1; absent without a hedge. */
+  readonly leg?: number | undefined
 }
 
 /**
@@ -130,6 +132,13 @@ export interface Limits {
   readonly attemptTimeout: number | undefined
   readonly totalDeadline: number | undefined
   readonly maxAttempts: number
+  /** The most requests that hedging adds to one attempt; none without it. */
+  readonly hedges?: number | undefined
+  /**
+   * The extra requests per call, retries and hedges together, that a budget lets through in a long outage in which no
+   * repeat succeeds; without a budget nothing but the attempts bounds them.
+   */
+  readonly extraLoad?: number | undefined
 }
 
 /**

@@ -50,6 +50,8 @@ export type Stopped =
   | "no time is left for another attempt"
   | "the provider may forget the key before another attempt ends"
   | "whether it happened could not be looked up"
+  | "the retry budget is spent"
+  | "the retries of the call around it are spent"
   | "retries are switched off"
 
 const TypeId = "~breakwater/CallFailure"

@@ -13,19 +13,38 @@ import type { CallFailure } from "./CallFailure.ts"
 import type * as Exhaustion from "./Exhaustion.ts"
 import { servicesOf } from "./internal/context.ts"
 import { Drain } from "./internal/drain.ts"
-import { Gate } from "./internal/gate.ts"
-import { type Controlled, ControlId } from "./internal/control.ts"
+import * as Controls from "./internal/control.ts"
 import { type Durable, DurableId } from "./internal/durable.ts"
 import { check } from "./internal/duration.ts"
+import { Gate, type Switch, switchLayer } from "./internal/gate.ts"
+import { rank } from "./internal/order.ts"
 import type * as P from "./internal/policy.ts"
-import { type Defaults as AnyDefaults, formatPlan, type OperationPlan, planOf, stackOf } from "./internal/plan.ts"
+import {
+  type Defaults as AnyDefaults,
+  formatPlan,
+  type OperationPlan,
+  planOf,
+  type Stack,
+  stackOf
+} from "./internal/plan.ts"
 import { compile, reconcileOf } from "./internal/runner.ts"
 import { callSite } from "./internal/stack.ts"
+import { configured } from "./internal/tune.ts"
 import type * as Operation from "./Operation.ts"
 import { PolicyError } from "./PolicyError.ts"
 import type * as Reason from "./Reason.ts"
 import * as Telemetry from "./Telemetry.ts"
 
+export {
+  type Because,
+  type Circuit,
+  type Control,
+  ControlError,
+  type Forced,
+  type ForceOptions,
+  type LayerMode,
+  type Snapshot
+} from "./internal/control.ts"
 export type { OperationPlan } from "./internal/plan.ts"
 
 /**
@@ -246,6 +265,13 @@ export interface LayerOptions<Methods> {
   readonly policy?: { readonly [K in keyof Methods]?: P.Complete | undefined } | undefined
   /** How long calls that are running have to end when the layer closes. Default: 10 seconds. */
   readonly drain?: Duration.Input | undefined
+  /**
+   * The prefix of variables that replace the policies' numbers and modes when the layer is built, from the current
+   * `ConfigProvider`. With `"STRIPE"`: `STRIPE_ATTEMPT_TIMEOUT=2s` for all operations, `STRIPE_CHARGE_ATTEMPT_TIMEOUT` for
+   * one, `STRIPE_CIRCUIT_BREAKER_MODE=observe`. An operation's own goes before the integration's, and that before the
+   * code. Numbers that make no sense are a `PolicyError` that names the variables. Default: nothing is read.
+   */
+  readonly config?: string | undefined
 }
 
 /**
@@ -295,12 +321,21 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
     const methods: Record<string, (input: unknown) => Effect.Effect<unknown, unknown>> = {}
     const durables: Record<string, Durable> = {}
     const gates: Array<Gate> = []
+    const operator: Switch = { off: false }
+    const stacks =
+      options?.config === undefined
+        ? undefined
+        : yield* configured({ integration: id, prefix: options.config, operations, defaults, overrides })
+    const built = new Map<string, { readonly stack: Stack; readonly gates: Map<P.Layer, Gate> }>()
     for (const [name, operation] of Object.entries(operations)) {
       const definition = operation.definition
-      const stack = stackOf(definition, defaults, overrides[name])
+      const stack = stacks?.get(name) ?? stackOf(definition, defaults, overrides[name])
       if (stack.problems.length > 0) {
         return yield* new PolicyError({ integration: id, operation: name, problems: stack.problems })
       }
+      const own = { stack, gates: new Map<P.Layer, Gate>() }
+      built.set(name, own)
+      const switching = switchLayer(operator)
       const site: Omit<Site, "host"> = {
         integration: id,
         operation: name,
@@ -335,15 +370,34 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
       }
       const gateOf = (layer: P.Layer): Gate => {
         const gate = new Gate(name, layer)
+        if (layer === switching) return gate
         gates.push(gate)
+        own.gates.set(layer, gate)
         return gate
       }
-      const { durable, method } = yield* compile(definition, stack, defaults, site, gateOf, drain, observers)
+      // An operator's switch stands around the breakers, so that it costs as little as an open circuit.
+      const inside = stack.layers.findIndex((layer) => rank(layer.slot) >= rank(switching.slot))
+      const layers = stack.layers.toSpliced(inside < 0 ? stack.layers.length : inside, 0, switching)
+      const switched: Stack = { ...stack, layers }
+      const { durable, method } = yield* compile(definition, switched, defaults, site, gateOf, drain, observers)
       methods[name] = (input) => method(input, callSite())
       if (durable !== undefined) durables[name] = durable
     }
     Object.defineProperty(methods, DurableId, { value: durables })
-    Object.defineProperty(methods, ControlId, { value: { integration: id, gates, states } satisfies Controlled })
+    const controlled: Controls.Controlled = {
+      integration: id,
+      operations: Object.keys(operations),
+      gates,
+      states,
+      switch: operator,
+      forced: new Map(),
+      plan: () =>
+        [...built].map(([name, { gates, stack }]) => {
+          const layers = stack.layers.map((layer) => ({ ...layer, mode: gates.get(layer)?.mode ?? layer.mode }))
+          return planOf(id, name, operations[name]!.definition, { ...stack, layers })
+        })
+    }
+    Object.defineProperty(methods, Controls.ControlId, { value: controlled })
     // Added last, so that it runs first: calls that still run need what the policies acquired.
     yield* Effect.addFinalizer(() => drain.close(id, grace.millis))
     return methods as never
@@ -374,7 +428,7 @@ export const plan = (self: Any): Plan => {
   return {
     integration: id,
     operations: Object.entries(operations).map(([name, { definition }]) =>
-      planOf(name, definition, stackOf(definition, defaults, undefined))
+      planOf(id, name, definition, stackOf(definition, defaults, undefined))
     )
   }
 }
@@ -389,3 +443,56 @@ export const planText = (self: Any): string => {
   const { integration, operations } = plan(self)
   return formatPlan(integration, operations)
 }
+
+/**
+ * The switches of an integration that runs: modes of its layers, circuits forced open or closed, and what it is at the
+ * moment.
+ *
+ * **When to use**
+ *
+ * Use in an incident (switch a provider off, lift a limit), and to try a new limit in `observe` first. `HttpControl` puts it
+ * behind a route.
+ *
+ * **Details**
+ *
+ * It needs the built service and holds for that one layer, in this process. Changes last until `resume` or until the layer
+ * closes; what should outlast that belongs into the configuration. A mock has nothing to control: changes to it fail.
+ *
+ * **Example** (Switching a provider off)
+ *
+ * ```ts
+ * import { Exhaustion, Integration, Operation, Policy } from "breakwater"
+ * import { Data, Effect, Schema } from "effect"
+ *
+ * class Down extends Data.TaggedError("Down")<{ readonly why: string }> {}
+ *
+ * class Rates extends Integration.Service<Rates>()(
+ *   "shop/Rates",
+ *   { policy: Policy.standard({ maxAttempts: 1 }), exhausted: Exhaustion.fail, orElse: ({ reason }) => new Down({ why: reason._tag }) },
+ *   { today: Operation.query("today", { success: Schema.Number, send: () => Effect.succeed(1.25) }) }
+ * ) {}
+ *
+ * const program = Effect.gen(function* () {
+ *   const rates = yield* Rates
+ *   const control = yield* Integration.control(Rates)
+ *   yield* control.forceOpen({ reason: "wrong rates since 9:40" })
+ *   const refused = yield* Effect.flip(rates.today())
+ *   yield* control.resume()
+ *   return [refused.why, yield* rates.today()]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Integration.layer(Rates))) // => ["CircuitOpen", 1.25]
+ * ```
+ *
+ * @category controls
+ * @since 0.1.0
+ */
+export const control = <Self, Id extends string, Methods, R>(
+  self: ServiceClass<Self, Id, Methods, R>
+): Effect.Effect<Controls.Control<keyof Methods & string>, never, Self> =>
+  Effect.map(Effect.service(self as unknown as Context.Key<Self, object>), (service) =>
+    Controls.make(
+      self[DefinitionId].id,
+      (service as { readonly [Controls.ControlId]?: Controls.Controlled })[Controls.ControlId]
+    )
+  )

@@ -284,6 +284,19 @@ type SchemaServices<I, S> =
   | ([I] extends [Schema.Constraint] ? I["EncodingServices"] : never)
   | (S extends Unvalidated ? never : S extends Schema.Constraint ? S["DecodingServices"] : never)
 type InputOf<S> = [S] extends [Schema.Constraint] ? S["Type"] : void
+type ErrorServices<X> = [X] extends [Schema.Constraint] ? X["DecodingServices"] | X["EncodingServices"] : never
+
+/**
+ * `unknown` if a schema has all declared errors of an effect, else the sentence that refuses it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type ErrorsFit<E0, X> = [X] extends [Schema.Constraint]
+  ? [Extract<E0, Tagged>] extends [X["Type"]]
+    ? unknown
+    : "this schema leaves out a declared error of `send`: make it a union of all that `translate` has a case for"
+  : unknown
 
 // ---- operations over any effect
 
@@ -304,7 +317,7 @@ export interface Sending extends Call {
  * @category models
  * @since 0.1.0
  */
-export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends Exhaustion.Needs, M, Pol, L> = {
+export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends Exhaustion.Needs, M, Pol, L, X = undefined> = {
   /** Validated before anything is sent. */
   readonly input?: I
   /** What the answer must look like. */
@@ -317,7 +330,13 @@ export type QueryOptions<I, S, E0, R0, C, A2, RX, NX extends Exhaustion.Needs, M
    * What an answer means that is an error all the same, for an SDK that succeeds with `{ data, error }`. An answer without
    * a verdict goes on to `success`; one that does not match it is then `Unknown`: it may have been an error.
    */
-  readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | undefined) | undefined
+  readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | Reason.Answered | undefined) | undefined
+  /**
+   * The schema of the declared errors of `send`, all that have a case in `translate`. Required where calls may be stored
+   * (`Outbox.writeAhead`, `Exhaustion.park`): what a call failed with is kept until a handler was told, which may be by
+   * another process, and the layer fails without it. Elsewhere it is not used.
+   */
+  readonly error?: X & ErrorsFit<E0, X>
   // `Translation` asks for it, but is not known before `E0` is: the parameters of the cases get their types from here.
   readonly translate?: Cases<E0, InputOf<I>>
 } & Translation<E0, C, InputOf<I>> &
@@ -339,15 +358,16 @@ export const query = <
   RX = never,
   NX extends Exhaustion.Needs = never,
   Pol = unknown,
-  L = unknown
+  L = unknown,
+  X = undefined
 >(
   name: string,
-  options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, L>
+  options: QueryOptions<I, S, E0, R0, C, A2, RX, NX, "Safe", Pol, L, X>
 ): Operation<
   InputOf<I>,
   SuccessOf<S> | A2,
   Translated<C> | OrElse<L>,
-  R0 | RX | SchemaServices<I, S>,
+  R0 | RX | SchemaServices<I, S> | ErrorServices<X>,
   "Safe",
   OpenOf<Pol, NX, L>
 > =>
@@ -377,18 +397,19 @@ export const mutation = <
   RX = never,
   NX extends Exhaustion.Needs = never,
   Pol = unknown,
-  L = unknown
+  L = unknown,
+  X = undefined
 >(
   name: string,
   options: {
     /** How a repeat is made safe. */
     readonly idempotency: Idempotency.Idempotency<InputOf<I>, SuccessOf<S>, RI, M>
-  } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, L>
+  } & QueryOptions<I, S, E0, R0, C, A2, RX, NX, M, Pol, L, X>
 ): Operation<
   InputOf<I>,
   SuccessOf<S> | A2,
   Translated<C> | OrElse<L>,
-  R0 | RI | RX | SchemaServices<I, S>,
+  R0 | RI | RX | SchemaServices<I, S> | ErrorServices<X>,
   M,
   OpenOf<Pol, NX, L>
 > =>
@@ -472,7 +493,7 @@ export const fromPromise = <
      * What an answer means that is an error all the same, for an SDK that resolves with `{ data, error }`. An answer
      * without a verdict goes on to `success`; one that does not match it is then `Unknown`: it may have been an error.
      */
-    readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | undefined) | undefined
+    readonly classifyAnswer?: ((answer: unknown) => Reason.Verdict | Reason.Answered | undefined) | undefined
   } & Decisions<InputOf<I>, A2, RX, NX, M, Pol, L>
 ): Operation<InputOf<I>, SuccessOf<S> | A2, OrElse<L>, RI | RX | RC | SchemaServices<I, S>, M, OpenOf<Pol, NX, L>> =>
   fromDefinition(
@@ -488,11 +509,12 @@ const define = (
     readonly translate?: Readonly<Record<string, (error: never, input: never) => unknown>>
     readonly input?: Schema.Constraint
     readonly success: Schema.Constraint | Unvalidated
+    readonly error?: Schema.Constraint
     readonly send?: (input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>
     readonly client?: Context.Key<unknown, unknown>
     readonly call?: (input: unknown, call: Sending, client: unknown) => PromiseLike<unknown>
     readonly classify?: (error: unknown) => Reason.Verdict | undefined
-    readonly classifyAnswer?: (answer: unknown) => Reason.Verdict | undefined
+    readonly classifyAnswer?: (answer: unknown) => Reason.Verdict | Reason.Answered | undefined
   },
   idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy },
   transport: "effect" | "promise"
@@ -509,6 +531,7 @@ const define = (
   open: openEffect({
     input: options.input,
     success: isUnvalidated(options.success) ? undefined : options.success,
+    error: options.error,
     send: options.send,
     client: options.client,
     call: options.call,

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { advice, failed, type Given, newKeyOf, noteOf, problemOf, refusal, statsOf, unlike } from "./internal/admin.ts"
-import { saveEncoded } from "./internal/durable.ts"
+import { answerBy } from "./internal/durable.ts"
 import type { Audit, Entry, State } from "./OutboxEntry.ts"
 import type { OutboxError } from "./OutboxError.ts"
 import {
@@ -143,13 +143,19 @@ export interface Admin {
     options: Signed & { readonly keep?: Duration.Duration | undefined; readonly limit?: number | undefined }
   ) => Effect.Effect<Changed, OutboxError>
   /**
-   * Writes down that an entry happened: it is delivered.
+   * Writes down that an entry happened. It is never sent again.
    *
    * **Details**
    *
-   * `result` is what it succeeded with, in the encoded (JSON) form of its schema, for who waits by `Outbox.await`. The
-   * worker's handlers are not run: what they would have done is for the person to do. It is kept for `keep`, by default 30
-   * days.
+   * `result` is what it succeeded with, in the encoded (JSON) form of its schema; `null` for an operation without one. With
+   * a result the entry is pending once more: a worker runs `onDelivered` with it, in the transaction in which the entry is
+   * delivered, and again if that fails, as for any delivery. Then `Outbox.await` gives it. A result that the schema does not
+   * read makes the entry unclear again: its `why` is `schema`, and its history says what is wrong with it.
+   *
+   * Without a result nobody can be told one. The entry is delivered at once, no handler is run, what it would have done is
+   * for the person to do, and `Outbox.await` fails with `ResultGone`.
+   *
+   * The delivered entry is kept for `keep`. Default: 30 days.
    */
   readonly resolve: (
     id: string,
@@ -327,19 +333,17 @@ export const make: Effect.Effect<Admin, never, OutboxStore> = Effect.gen(functio
       })),
     discard: (which, options) => change("discard", which, options, () => ({ _tag: "Discard", keep: options.keep })),
     resolve: (id, options) =>
-      Effect.flatMap(
-        options.result === undefined
-          ? Effect.undefined
-          : Effect.mapError(saveEncoded(cipher, options.result), ({ message }) =>
-              failed("Invalid", id, `${message}: nothing was changed`)
-            ),
-        (result) =>
-          change("resolve", id, options, () => ({
-            _tag: "Resolve",
-            result,
-            keep: options.keep ?? Duration.days(30)
-          }))
-      ),
+      Effect.suspend(() => {
+        const { keep = Duration.days(30), result } = options
+        return result === undefined
+          ? change("resolve", id, options, () => ({ _tag: "Resolve", keep }))
+          : Effect.flatMap(
+              Effect.mapError(answerBy(cipher, result, keep), ({ message }) =>
+                failed("Invalid", id, `${message}: nothing was changed`)
+              ),
+              (answer) => change("resolve", id, options, () => ({ _tag: "Answer", answer }))
+            )
+      }),
     pause: (what) => Effect.mapError(store.pause(what), storeFailed("")),
     resume: (what) =>
       Effect.mapError(

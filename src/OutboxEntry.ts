@@ -9,7 +9,7 @@ import type { Outcome } from "./Outcome.ts"
  * Where an entry stands.
  *
  * - `Waiting`: an earlier entry of its lane has not ended.
- * - `Pending`: it is sent when it is due.
+ * - `Pending`: it is sent when it is due. With an `answer` it is not sent: a worker tells the answer to the handler.
  * - `Leased`: a worker, or the call that stored it, is at it.
  * - `Delivered`: it happened, and its result is known. The payload is gone.
  * - `Dead`: it will not be sent again unless a person says so.
@@ -104,14 +104,14 @@ export interface Entry {
   readonly payload: string
   /** What it succeeded with. */
   readonly result: string | undefined
-  /** The verdict of a call that is over, while the handler of the verdict has not run to its end. */
+  /** The verdict of a call that is over, or that a person has given, while its handler has not run to its end. */
   readonly answer: string | undefined
   readonly lane: Lane | undefined
   /** The place in its lane, from 1. */
   readonly position: number | undefined
   /** The fence of every write: it grows with every claim. */
   readonly epoch: number
-  /** How often it was revived by a person. */
+  /** How often it was revived by a person: redriven, or resolved with an answer. */
   readonly generation: number
   /** How many tries count. One that certainly did not reach the provider, or was throttled, does not. */
   readonly attempts: number

@@ -171,7 +171,12 @@ export interface Group {
  * - `Redrive`: a dead or unclear entry is pending again, with the same key and bytes, or with a new key, which forgets what
  *   is known of the old one. Its attempts, tries and crashes count from zero, and it expires no more.
  * - `Discard`: it is given up, and kept for `keep`. Default: 30 days.
- * - `Resolve`: it is known that it happened.
+ * - `Answer`: it is known that it happened, and what the answer was: its outcome is `Applied`, and it is pending again with
+ *   this `answer` at once, under the same key and with its payload. Attempts, tries and crashes count from zero. Whoever
+ *   claims it tells the answer to its handler and sends nothing.
+ * - `Resolve`: it is known that it happened, and nothing more. It is delivered, without a result, and kept for `keep`.
+ *
+ * `Redrive` and `Answer` begin another generation. In a lane whose earlier entries block it, the entry waits.
  *
  * @category models
  * @since 0.1.0
@@ -185,7 +190,8 @@ export type Change =
       readonly again?: boolean | undefined
     }
   | { readonly _tag: "Discard"; readonly keep?: Duration.Duration | undefined }
-  | { readonly _tag: "Resolve"; readonly result: string | undefined; readonly keep: Duration.Duration }
+  | { readonly _tag: "Answer"; readonly answer: string }
+  | { readonly _tag: "Resolve"; readonly keep: Duration.Duration }
 
 /**
  * The transitions of a store. Each is atomic, and fails only if the store does.

@@ -158,7 +158,8 @@ export const make: Effect.Effect<Store> = Effect.map(Clock.Clock, (clock): Store
     if (!open && !(change._tag === "Discard" && (state === "Pending" || state === "Waiting"))) return false
     // Only in a lane whose entries do not all say the same.
     const behind = row.lane !== undefined && lane?.onDead === "block" && isBehind(row.lane, row)
-    const keep = change._tag === "Redrive" ? undefined : now + millisOf(change.keep ?? keepDiscarded)
+    const ends = change._tag === "Discard" || change._tag === "Resolve"
+    const keep = ends ? now + millisOf(change.keep ?? keepDiscarded) : undefined
     const entry = write(row, changed(row.entry, change, behind, now), keep)
     if (entry.state === "Pending") wake(entry)
     advance(row.lane, now)

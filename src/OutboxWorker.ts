@@ -102,6 +102,12 @@ export interface Options {
   /**
    * How many tries may reach the provider; after that the call is dead. One that certainly did not arrive, or was throttled,
    * does not count: an outage of any length leaves calls pending. Default: 20.
+   *
+   * A claim whose process died before it wrote down what became of the call counts too, sent or not. So a call that kills
+   * whoever makes it kills so many processes and no more: then it is dead, as `exhausted`, and the entry's `crashes` say how
+   * often that was. (One that may be sent once only needs to be reconciled after the first.) A process that is stopped gives
+   * back what it is at, and that counts only if it may have been sent. Runs of a handler from an answer that is stored do not
+   * count: one that kills its process does so until it is mended.
    */
   readonly maxAttempts?: number | undefined
   /** How often the store is asked for calls that are due. A commit of this process wakes it at once. Default: 1 second. */

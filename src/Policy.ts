@@ -15,20 +15,42 @@ import type { AttemptStep, CallStep, Mode, Site } from "./Call.ts"
 import type { CallFailure } from "./CallFailure.ts"
 import { type Any, attemptLayer, callLayer, fromLayers, type Policy, type Provides, TypeId } from "./internal/policy.ts"
 import type { PolicyError } from "./PolicyError.ts"
+import { budget as makeBudget } from "./PolicyBudget.ts"
 import { breaker as makeBreaker } from "./PolicyBreaker.ts"
 import { bulkhead as makeBulkhead } from "./PolicyBulkhead.ts"
+import { rateLimit as makeRateLimit, type RateLimitOptions } from "./PolicyRateLimit.ts"
 import { backoff, retry } from "./PolicyRetry.ts"
 import { attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
 import * as Predicate from "effect/Predicate"
 
+export type { Key } from "./internal/keyed.ts"
 export type { Any, Complete, Layer, Policy, Provides } from "./internal/policy.ts"
 export type { AttemptStep, Call, CallStep, Decided, Limits, Mode, PolicyDecision, Site } from "./Call.ts"
 export { PolicyError } from "./PolicyError.ts"
-export { breaker, type BreakerState } from "./PolicyBreaker.ts"
-export { bulkhead } from "./PolicyBulkhead.ts"
+export { breaker, type BreakerOptions, type BreakerRate, type BreakerSlow, type BreakerState } from "./PolicyBreaker.ts"
+export {
+  budget,
+  type BudgetAcross,
+  type BudgetOptions,
+  budgetRatio,
+  type BudgetRatioOptions,
+  layerBudget,
+  type PerTime
+} from "./PolicyBudget.ts"
+export { bulkhead, type BulkheadOptions } from "./PolicyBulkhead.ts"
+export {
+  type AnswersOf,
+  coalesce,
+  type CoalesceOptions,
+  type NeedsPrincipal,
+  type Principal
+} from "./PolicyCoalesce.ts"
 export { decode } from "./PolicyDecode.ts"
+export { hedge, type HedgeOptions, type HedgePercentile } from "./PolicyHedge.ts"
+export { rateLimit, type RateLimitOptions } from "./PolicyRateLimit.ts"
 export { backoff, retry, type Retry, retryNever } from "./PolicyRetry.ts"
 export { span } from "./PolicySpan.ts"
+export { staleIfError, type StaleOptions, withStaleAge } from "./PolicyStale.ts"
 export { type Alone, attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
 export { translate } from "./PolicyTranslate.ts"
 
@@ -134,7 +156,12 @@ export const make = (
 
 /**
  * The three decisions that every operation needs, with defaults: an attempt timeout of 10 seconds, a total deadline of
- * 30 seconds, and up to 3 attempts with full-jitter backoff.
+ * 30 seconds, and up to 3 attempts with full-jitter backoff; and a budget for the retries of all calls, of 500 tokens.
+ *
+ * **Details**
+ *
+ * All operations of an integration draw on one budget. One that has other numbers for its own needs another `name`, or
+ * the build fails; `budget: false` leaves its retries unbounded.
  *
  * @category layers
  * @since 0.1.0
@@ -144,31 +171,42 @@ export const standard = (options?: {
   readonly totalDeadline?: Duration.Input | undefined
   readonly maxAttempts?: number | undefined
   readonly schedule?: Schedule.Schedule<unknown, CallFailure> | undefined
+  readonly budget?: Policy<never, "any"> | Parameters<typeof makeBudget>[0] | false | undefined
 }): Policy<Provides, "any"> =>
   stack(
     totalDeadline(options?.totalDeadline ?? "30 seconds"),
+    options?.budget === false ? noop : isPolicy(options?.budget) ? options.budget : makeBudget(options?.budget),
     retry(options?.schedule ?? backoff(), { maxAttempts: options?.maxAttempts }),
     attemptTimeout(options?.attemptTimeout ?? "10 seconds")
   )
 
 /**
- * The stateful layers of an integration: one breaker and one bulkhead for all its operations, not one each.
+ * The stateful layers of an integration: one breaker, one rate limit and one bulkhead for all its operations, not one each.
  *
  * **Details**
  *
- * They stay when an operation replaces the integration's `policy`. Each layer that builds the integration has its own.
+ * They stay when an operation replaces the integration's `policy`. Each layer that builds the integration has its own. A
+ * `budget` here takes the place of the one that `standard` has.
  *
  * @category layers
  * @since 0.1.0
  */
 export const shared = (options: {
+  readonly budget?: Policy<never, "any"> | Parameters<typeof makeBudget>[0] | undefined
   readonly breaker?: Policy<never, "any"> | Parameters<typeof makeBreaker>[0] | undefined
+  readonly rateLimit?: Policy<never, "any"> | RateLimitOptions | undefined
   readonly bulkhead?: Policy<never, "any"> | Parameters<typeof makeBulkhead>[0] | undefined
 }): Policy<never, "any"> =>
   fromLayers([
+    ...(options.budget === undefined
+      ? []
+      : (isPolicy(options.budget) ? options.budget : makeBudget(options.budget)).layers),
     ...(options.breaker === undefined
       ? []
       : (isPolicy(options.breaker) ? options.breaker : makeBreaker(options.breaker)).layers),
+    ...(options.rateLimit === undefined
+      ? []
+      : (isPolicy(options.rateLimit) ? options.rateLimit : makeRateLimit(options.rateLimit)).layers),
     ...(options.bulkhead === undefined
       ? []
       : (isPolicy(options.bulkhead) ? options.bulkhead : makeBulkhead(options.bulkhead)).layers)

@@ -3,218 +3,203 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Context from "effect/Context"
-import * as Random from "effect/Random"
-// The one unstable module that the core loads: DESIGN wants Effect's breaker, built inside the integration's layer.
-import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import type { Call, Site } from "./Call.ts"
-import { reasonOf } from "./internal/boundary.ts"
-import type { CallRecord } from "./internal/call.ts"
-import { check, format } from "./internal/duration.ts"
-import { attemptLayer, fromLayers, type Policy } from "./internal/policy.ts"
-import * as Reason from "./Reason.ts"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Site } from "./Call.ts"
+import { BreakerMetrics } from "./internal/breakerMetrics.ts"
+import { guard } from "./internal/breakerGuard.ts"
+import type { Rules } from "./internal/circuit.ts"
+import { Circuits } from "./internal/circuits.ts"
+import { guardStored, type Store, StoredCircuits } from "./internal/circuitStore.ts"
+import { rulesOf, tunableOf } from "./internal/breakerRules.ts"
+import { format } from "./internal/duration.ts"
+import { describeKey, type Key, keyAt, kindOf } from "./internal/keyed.ts"
+import { attemptLayer, fromLayers, type Layer, type Policy } from "./internal/policy.ts"
+import { PolicyError } from "./PolicyError.ts"
+
+export type { BreakerState } from "./internal/breaker.ts"
 
 /**
- * The state of one circuit, for tests, plans and dashboards.
+ * When attempts in a window open the circuit: `threshold` is their share in (0, 1] (default 0.5) of the last `size`
+ * (default 20), once `minimumCalls` of them are known (default `size`).
  *
  * @category models
  * @since 0.1.0
  */
-export interface BreakerState {
-  readonly key: string
-  readonly state: "Closed" | "Open" | "HalfOpen"
+export interface BreakerRate {
+  readonly threshold?: number | undefined
+  readonly size?: number | undefined
+  readonly minimumCalls?: number | undefined
 }
 
-type Attempt = (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
-
-interface Settings {
-  readonly consecutive: number
-  readonly rate: { readonly threshold: number; readonly size: number; readonly minimumCalls: number } | undefined
-  readonly openFor: number
-  readonly maxOpenFor: number
+/**
+ * When slow attempts open the circuit, successes included: at a share of `rate` in (0, 1] (default 0.5) of the last `size`
+ * (default 20) that took longer than `after`, once `minimumCalls` of them are known (default `size`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerSlow {
+  readonly after: Duration.Input
+  readonly rate?: number | undefined
+  readonly size?: number | undefined
+  readonly minimumCalls?: number | undefined
 }
 
-const never = { _tag: "Consecutive", failures: Number.MAX_SAFE_INTEGER } as const
-const trip = { _tag: "Consecutive", failures: 1 } as const
-
-/** Failures in a row, of the attempts that one generation of a circuit admitted. */
-interface Streak {
-  readonly generation: number
-  readonly failures: number
+/**
+ * Options of a breaker.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerOptions {
+  /** Breakers of one name are one. Default: `"breaker"`. */
+  readonly name?: string | undefined
+  /** Failures in a row that open it. Default: 5. */
+  readonly consecutive?: number | undefined
+  readonly rate?: BreakerRate | false | undefined
+  /** Default: time is not looked at. */
+  readonly slow?: BreakerSlow | undefined
+  /** How long it stays open at first, less up to half of it. Default: 1 second. */
+  readonly openFor?: Duration.Input | undefined
+  /** What the open time doubles up to while probes fail. Default: 5 seconds. */
+  readonly maxOpenFor?: Duration.Input | undefined
+  /** By what it is split into circuits. Default: `"integration"`, which is one. */
+  readonly key?: Key | undefined
+  /**
+   * Where the circuits are kept: in this process (default), or in the `CircuitBreakerStore` that the integration's layer is
+   * given, for several processes.
+   */
+  readonly store?: "memory" | "environment" | undefined
+  /** What becomes of an attempt when the store fails or does not answer within 100 ms. Default: `"allow"`. */
+  readonly onStoreError?: "allow" | "reject" | undefined
 }
 
-/** State of a breaker: Effect's memory store, and the streaks that let one circuit follow two trip rules at once. */
-const makeState = Effect.suspend(() =>
-  // A layer of its own for every build: layers are memoised by reference, and one store would be everybody's.
-  Effect.map(Layer.build(CircuitBreaker.layerStoreMemory()), (context) => ({
-    store: Context.get(context, CircuitBreaker.CircuitBreakerStore),
-    streaks: new Map<string, Streak>()
-  }))
-)
-
-type State = Effect.Success<typeof makeState>
-
-/** Full open time for the n-th opening in a row, before jitter. */
-const openFor = (settings: Settings, openings: number): number =>
-  Math.min(settings.maxOpenFor, settings.openFor * 2 ** (openings - 1))
-
-const guard = (state: State, settings: Settings, keyOf: (call: Call) => string, step: Attempt): Attempt => {
-  const record = (
-    key: string,
-    admission: CircuitBreaker.Admission,
-    reason: Reason.Reason | undefined,
-    exit: Exit.Exit<unknown, Reason.Reason>
-  ) =>
-    Effect.flatMap(Random.next, (random) => {
-      const health =
-        reason === undefined
-          ? "success"
-          : reason.health === "probe"
-            ? admission.probe
-              ? "success"
-              : "ignored"
-            : reason.health
-      // An attempt that was admitted before the circuit last opened or closed says nothing about it now, as in the store.
-      const { generation } = admission
-      const known = state.streaks.get(key)
-      const streak = health === "failure" ? (known?.generation === generation ? known.failures : 0) + 1 : 0
-      if (known === undefined || known.generation <= generation) {
-        if (health === "failure") state.streaks.set(key, { generation, failures: streak })
-        else if (health === "success") state.streaks.delete(key)
-      }
-      const tripPolicy: CircuitBreaker.TripPolicy =
-        streak >= settings.consecutive ? trip : settings.rate === undefined ? never : { _tag: "Rate", ...settings.rate }
-      const longest = openFor(settings, admission.consecutiveOpenings + 1)
-      // Equal jitter: a second process must not probe in the same instant. A hint is taken up to the own open time.
-      const jittered = longest / 2 + (random * longest) / 2
-      const hint = reason?.retryAfter === undefined ? 0 : Math.min(Duration.toMillis(reason.retryAfter), longest)
-      const recorded = state.store.record({
-        key,
-        generation,
-        outcome: health === "failure" ? "Failure" : health === "success" ? "Success" : "Ignored",
-        tripPolicy,
-        openFor: Duration.millis(Math.max(jittered, hint))
-      })
-      // A store that can't record must not change what the call ended with.
-      return Effect.matchCauseEffect(recorded, { onFailure: () => exit, onSuccess: () => exit })
-    })
-
-  return (call) => {
-    const key = keyOf(call)
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(Effect.scoped(state.store.admit(key))), (admitted) => {
-        if (Exit.isFailure(admitted)) return Effect.fail(rejection(key, admitted))
-        return Effect.flatMap(Effect.exit(restore(step(call))), (exit) => {
-          if (Exit.isSuccess(exit)) return record(key, admitted.value, undefined, exit)
-          return record(key, admitted.value, Exit.hasInterrupts(exit) ? cut(call) : reasonOf(exit.cause, call), exit)
-        })
-      })
-    )
-  }
-}
-
-const ignored = Reason.make("DeadlineExceeded")
-const timedOut = Reason.make("Timeout")
-
-/** A deadline that cuts an attempt short says nothing about the provider, unless the attempt had its full limit. */
-const cut = (call: CallRecord): Reason.Reason => (call.cutBy === "deadline" && call.hasFullLimit ? timedOut : ignored)
-
-const rejection = (key: string, exit: Exit.Failure<unknown, CircuitBreaker.CircuitBreakerError>): Reason.Reason => {
-  const error = Exit.findErrorOption(exit)
-  const reason = error._tag === "Some" ? error.value.reason : undefined
-  // Whole milliseconds, and never too early: the jitter leaves fractions, which nobody wants to read or to parse.
-  const left = reason?._tag === "CircuitOpen" ? Math.ceil(Duration.toMillis(reason.retryAfter)) : undefined
-  return Reason.make("CircuitOpen", {
-    message:
-      left === undefined
-        ? `the circuit ${key} is half-open and probing`
-        : `the circuit ${key} is open for another ${format(left)}`,
-    retryAfter: left === undefined ? undefined : Duration.millis(left)
-  })
-}
+// Effect's own tag by its name: an import would load its Redis, streams and schemas into every program.
+const CircuitBreakerStore = Context.Service<Store>("effect/persistence/CircuitBreaker/CircuitBreakerStore")
 
 /**
  * Turns attempts away while the provider is failing.
  *
+ * **When to use**
+ *
+ * Once per integration, among its `shared` layers. It spares a provider that is down, and callers the wait for it.
+ *
+ * **When not to use**
+ *
+ * For a provider whose failures have nothing to do with each other, as where each tenant has a server of its own: there,
+ * give a `key`. It is no limit of load: use a bulkhead or a rate limit.
+ *
  * **Details**
  *
- * Effect's `CircuitBreaker` store keeps the state, in memory and in the integration layer's scope. The circuit opens
- * after `consecutive` failures in a row (default 5), or when `rate` of the last `size` attempts failed (default half of
- * 20). It stays open for `openFor` (default 1 second), doubling to `maxOpenFor` (5 seconds), with jitter; then one probe
- * decides. It counts attempts, not calls: standing inside retry it opens after 3 attempts of one call where a breaker
- * outside would need 3 calls. What counts as a failure is in the outcome table of `Reason`; local rejections never do.
+ * The circuit opens after `consecutive` failures in a row (default 5), when `rate` of the last `size` attempts failed
+ * (default half of 20), or when a share of them was `slow` (not looked at by default). It stays open for `openFor` (default
+ * 1 second), doubling to `maxOpenFor` (5 seconds), each less up to half of it by chance; then one probe decides. It counts
+ * attempts, not calls: standing inside retry it opens after 3 attempts of one call where a breaker outside would need 3
+ * calls. What counts as a failure is in the outcome table of `Reason`; local rejections never do. The time of an attempt
+ * begins when it has its permits.
  *
- * `key` splits it, for example by host or tenant; keys that are idle for an hour are forgotten. Breakers with one `name`
- * are one breaker, for all operations of an integration.
+ * `key` splits it into circuits, by operation, host, or what a function reads from the call; circuits that are idle for an
+ * hour are forgotten. Breakers with one `name` are one breaker, for all operations of an integration.
+ *
+ * With `store: "environment"` circuits are in the `CircuitBreakerStore` of Effect that the integration's layer is given,
+ * under `<integration>:<name>:<key>`. A store that fails never changes what a call ends with: attempts go on unrecorded,
+ * and a warning says so once a minute.
+ *
+ * A rejection is `CircuitOpen`: `NotSent`, and with the time after which a probe is let through as its `retryAfter`. In
+ * mode `observe` the circuits live as they would, and what would have been turned away goes on unrecorded.
+ *
+ * **Example** (A breaker that also opens for a slow provider)
+ *
+ * ```ts
+ * import { Policy } from "breakwater"
+ *
+ * export const shared = Policy.shared({
+ *   breaker: Policy.breaker({ consecutive: 10, slow: { after: "3 seconds", rate: 0.8 }, key: "operation" })
+ * })
+ * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const breaker = (options?: {
-  readonly name?: string | undefined
-  readonly consecutive?: number | undefined
-  readonly rate?:
-    | {
-        readonly threshold?: number | undefined
-        readonly size?: number | undefined
-        readonly minimumCalls?: number | undefined
-      }
-    | false
-    | undefined
-  readonly openFor?: Duration.Input | undefined
-  readonly maxOpenFor?: Duration.Input | undefined
-  readonly key?: ((call: Call) => string) | undefined
-}): Policy<never, "any"> => {
-  const name = options?.name ?? "breaker"
-  const first = check("the breaker's openFor", options?.openFor ?? 1_000)
-  const max = check("the breaker's maxOpenFor", options?.maxOpenFor ?? 5_000)
-  const rate = options?.rate === false ? undefined : (options?.rate ?? {})
-  const size = rate?.size ?? 20
-  const settings: Settings = {
-    consecutive: options?.consecutive ?? 5,
-    rate:
-      rate === undefined
-        ? undefined
-        : { threshold: rate.threshold ?? 0.5, size, minimumCalls: rate.minimumCalls ?? size },
-    openFor: first.millis,
-    maxOpenFor: max.millis
+export const breaker = (options?: BreakerOptions): Policy<never, "any"> =>
+  fromLayers([layer(options ?? {})]) as Policy<never, "any">
+
+const layer = (options: BreakerOptions): Layer => {
+  const name = options.name ?? "breaker"
+  const { problems, rules } = rulesOf(options)
+  const { rate, slow } = rules
+  const stored = options.store === "environment"
+  const onStoreError = options.onStoreError ?? "allow"
+  const kind = kindOf(options.key)
+  // Defaults are left out, so that what is written into a PolicyError is what was chosen.
+  const settings = {
+    ...rules,
+    key: kind === "integration" ? undefined : kind,
+    store: stored ? options.store : undefined,
+    onStoreError: stored && onStoreError !== "allow" ? onStoreError : undefined
   }
-  const problems = [first.problem, max.problem].filter((problem) => problem !== undefined)
-  if (!Number.isInteger(settings.consecutive) || settings.consecutive < 1) {
-    problems.push(`the breaker's consecutive must be an integer of at least 1, got ${settings.consecutive}`)
-  }
-  if (settings.rate !== undefined) {
-    const { minimumCalls, threshold } = settings.rate
-    if (!(threshold > 0 && threshold <= 1))
-      problems.push(`the breaker's rate.threshold must be in (0, 1], got ${threshold}`)
-    if (!Number.isInteger(size) || size < 1)
-      problems.push(`the breaker's rate.size must be an integer of at least 1, got ${size}`)
-    if (!Number.isInteger(minimumCalls) || minimumCalls < 1 || minimumCalls > size) {
-      problems.push(`the breaker's rate.minimumCalls must be in [1, ${size}] (rate.size), got ${minimumCalls}`)
-    }
-  }
-  if (settings.openFor > settings.maxOpenFor) {
-    problems.push(
-      `the breaker's openFor of ${format(settings.openFor)} is longer than its maxOpenFor of ${format(settings.maxOpenFor)}`
-    )
-  }
-  return fromLayers([
-    attemptLayer({
-      slot: "circuitBreaker",
-      name,
-      describe: `opens at ${settings.consecutive} failures in a row${
-        settings.rate === undefined ? "" : ` or ${settings.rate.threshold * 100} % of ${size}`
-      }, for ${format(settings.openFor)} to ${format(settings.maxOpenFor)}`,
-      problems,
-      build: (site: Site) =>
-        Effect.map(
-          site.shared(`breaker ${name}`, settings, makeState),
-          (state) => (step) => guard(state, settings, options?.key ?? (() => site.integration), step)
+  return attemptLayer({
+    slot: "circuitBreaker",
+    name,
+    describe: `opens at ${rules.consecutive} failures in a row${
+      rate === undefined ? "" : ` or ${rate.threshold * 100} % of ${rate.size}`
+    }${
+      slow === undefined ? "" : ` or ${slow.rate * 100} % of ${slow.size} slower than ${format(slow.after)}`
+    }, for ${format(rules.openFor)} to ${format(rules.maxOpenFor)}${describeKey(options.key)}${
+      stored ? ", in a store that processes share" : ""
+    }`,
+    problems,
+    tunable: tunableOf(options, rules, layer),
+    build: (site) =>
+      Effect.flatMap(keyAt("the breaker", options.key, site), (keyed) =>
+        Effect.flatMap(stateOf(site, name, settings, rules, stored, kind !== "call"), (state) =>
+          Effect.sync(() => {
+            const circuits = state instanceof StoredCircuits ? state.local : state
+            if (typeof keyed === "string") circuits.know(keyed)
+            site.clear.push(
+              (call, now) =>
+                site.mode() !== "enforce" || circuits.isClosed(typeof keyed === "string" ? keyed : keyed(call), now)
+            )
+            return state instanceof StoredCircuits
+              ? guardStored(state, site, keyed, onStoreError)
+              : guard(state, site, keyed)
+          })
         )
-    })
-  ]) as Policy<never, "any">
+      )
+  })
 }
+
+const stateOf = (
+  site: Site,
+  name: string,
+  settings: object,
+  rules: Rules,
+  stored: boolean,
+  byKey: boolean
+): Effect.Effect<Circuits | StoredCircuits, PolicyError, Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const store = stored ? Context.getOrUndefined(context as Context.Context<never>, CircuitBreakerStore) : undefined
+    if (stored && store === undefined) {
+      return Effect.fail(
+        new PolicyError({
+          integration: site.integration,
+          operation: site.operation,
+          problems: [
+            "the breaker's circuits are to be in the environment's store, but there is none: provide " +
+              "CircuitBreaker.layerStoreRedis() of effect/persistence, over a Redis, to this layer"
+          ]
+        })
+      )
+    }
+    return site.shared<Circuits | StoredCircuits>(
+      `breaker ${name}`,
+      settings,
+      Effect.sync(() => {
+        const circuits = new Circuits(rules, new BreakerMetrics(site.integration, name, byKey), context as never)
+        return store === undefined ? circuits : new StoredCircuits(store, circuits, site.integration, name)
+      })
+    )
+  })

@@ -3,130 +3,219 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Site } from "./Call.ts"
-import { attemptLayer, fromLayers, type Policy } from "./internal/policy.ts"
-import { nowOf } from "./internal/timer.ts"
+import * as Metric from "effect/Metric"
+import type { Call, Site } from "./Call.ts"
+import type { CallRecord } from "./internal/call.ts"
+import { check, format } from "./internal/duration.ts"
+import { describeKey, type Key, keyAt, kindOf } from "./internal/keyed.ts"
+import { Bulkhead, type Permits, type Ticket } from "./internal/permits.ts"
+import { attemptLayer, fromLayers, type Layer, type Policy, type Tunable } from "./internal/policy.ts"
+import { cutAfter, nowOf } from "./internal/timer.ts"
 import * as Reason from "./Reason.ts"
+import * as Telemetry from "./Telemetry.ts"
+
+export { Permits } from "./internal/permits.ts"
 
 /**
- * Permits and a queue, first come, first served. Every permit that is taken is given back, whatever ends the attempt.
+ * Options of a bulkhead.
  *
- * @internal
+ * @category models
+ * @since 0.1.0
  */
-export class Permits {
-  taken = 0
-  readonly waiting = new Set<() => void>()
+export interface BulkheadOptions {
+  /** How many attempts may run at once. */
   readonly concurrency: number
-  readonly queue: number
-
-  constructor(concurrency: number, queue: number) {
-    this.concurrency = concurrency
-    this.queue = queue
-  }
-
-  release(): void {
-    const next = this.waiting.values().next()
-    if (next.done === true) {
-      this.taken--
-      return
-    }
-    // The permit passes on without becoming free in between, so nobody can overtake the queue.
-    this.waiting.delete(next.value)
-    next.value()
-  }
-
-  /**
-   * Waits for a permit, or fails at once when the queue is full. `ticket.held` says whether a permit was given: the one
-   * fact that decides about its return, at whatever point the fiber is interrupted.
-   */
-  acquire(ticket: Ticket): Effect.Effect<void, Reason.Reason> {
-    return Effect.callback<void, Reason.Reason>((resume) => {
-      if (this.taken < this.concurrency) {
-        this.taken++
-        ticket.held = true
-        return resume(Effect.void)
-      }
-      if (this.waiting.size >= this.queue) {
-        return resume(
-          Effect.fail(
-            Reason.make("BulkheadFull", {
-              message: `${this.concurrency} attempts are running and ${this.waiting.size} waiting, the most allowed`
-            })
-          )
-        )
-      }
-      const take = () => {
-        ticket.held = true
-        resume(Effect.void)
-      }
-      this.waiting.add(take)
-      return Effect.sync(() => this.waiting.delete(take))
-    })
-  }
-}
-
-interface Ticket {
-  held: boolean
+  /** How many more may wait. Default: as many as may run. */
+  readonly queue?: number | undefined
+  /** How long one may wait. Default: until the call's total deadline. */
+  readonly maxWait?: Duration.Input | undefined
+  /** By what it is split: each key has `concurrency` permits of its own. Default: `"integration"`, which is one. */
+  readonly key?: Key | undefined
+  /** Bulkheads of one name are one. Default: `"bulkhead"`. */
+  readonly name?: string | undefined
 }
 
 /**
  * Bounds the attempts that run at once.
  *
+ * **When to use**
+ *
+ * For a provider that allows only so many requests at once, or whose slowness must not tie up all of this process. As a
+ * `shared` layer it bounds all operations of an integration together.
+ *
+ * **When not to use**
+ *
+ * For a limit of requests per time: that is a rate limit. Not to stop calling a provider that is down: that is a breaker.
+ *
  * **Details**
  *
  * Attempts over `concurrency` wait in a fair queue of at most `queue` (default: as many as may run); one more fails at
- * once with `BulkheadFull`, which did not happen. The wait ends with the call's total deadline. A permit is held by an
- * attempt and never by a backoff. Bulkheads with one `name` share their permits over an integration's operations.
+ * once with `BulkheadFull`, which did not happen, and so does one that has waited for `maxWait`. The wait ends with the
+ * call's total deadline in any case. A permit is held by an attempt and never by a backoff. Bulkheads with one `name` share
+ * their permits over an integration's operations.
+ *
+ * In mode `observe` nothing waits and nothing is turned away; what runs is counted, so that a bulkhead that begins to
+ * enforce lets nobody in before enough of it has ended.
+ *
+ * **Example** (At most 10 requests at once for each host)
+ *
+ * ```ts
+ * import { Policy } from "breakwater"
+ *
+ * export const shared = Policy.shared({
+ *   bulkhead: { concurrency: 10, queue: 20, maxWait: "2 seconds", key: "host" }
+ * })
+ * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const bulkhead = (options: {
-  readonly concurrency: number
-  readonly queue?: number | undefined
-  readonly name?: string | undefined
-}): Policy<never, "any"> => {
+export const bulkhead = (options: BulkheadOptions): Policy<never, "any"> =>
+  fromLayers([layer(options)]) as Policy<never, "any">
+
+const layer = (options: BulkheadOptions): Layer => {
   const name = options.name ?? "bulkhead"
-  const settings = { concurrency: options.concurrency, queue: options.queue ?? options.concurrency }
-  const problems: Array<string> = []
-  if (!Number.isInteger(settings.concurrency) || settings.concurrency < 1) {
-    problems.push(`the bulkhead's concurrency must be an integer of at least 1, got ${settings.concurrency}`)
+  const { concurrency } = options
+  const queue = options.queue ?? concurrency
+  const longest = options.maxWait === undefined ? undefined : check("the bulkhead's maxWait", options.maxWait)
+  const kind = kindOf(options.key)
+  const settings = {
+    concurrency,
+    queue,
+    maxWait: longest?.millis,
+    key: kind === "integration" ? undefined : kind
   }
-  if (!Number.isInteger(settings.queue) || settings.queue < 0) {
-    problems.push(`the bulkhead's queue must be an integer of at least 0, got ${settings.queue}`)
+  const problems: Array<string> = longest?.problem === undefined ? [] : [longest.problem]
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    problems.push(`the bulkhead's concurrency must be an integer of at least 1, got ${concurrency}`)
   }
-  return fromLayers([
-    attemptLayer({
-      slot: "bulkhead",
-      name,
-      describe: `at most ${settings.concurrency} attempts at once, ${settings.queue} more may wait`,
-      problems,
-      build: (site: Site) =>
-        Effect.map(
+  if (!Number.isInteger(queue) || queue < 0) {
+    problems.push(`the bulkhead's queue must be an integer of at least 0, got ${queue}`)
+  }
+  return attemptLayer({
+    slot: "bulkhead",
+    name,
+    describe: `at most ${concurrency} attempts at once, ${queue} more may wait${
+      longest === undefined ? "" : ` for ${format(longest.millis)}`
+    }${describeKey(options.key)}`,
+    problems,
+    tunable: tunableOf(options, longest?.millis),
+    build: (site) =>
+      Effect.flatMap(keyAt("the bulkhead", options.key, site), (keyed) => {
+        const keyOf = typeof keyed === "string" ? () => keyed : keyed
+        return Effect.map(
           site.shared(
             `bulkhead ${name}`,
             settings,
-            Effect.sync(() => new Permits(settings.concurrency, settings.queue))
+            Effect.sync(() => new Bulkhead(concurrency, queue))
           ),
-          (permits) => (step) => (call) =>
-            Effect.withFiber((fiber) => {
-              const asked = nowOf(fiber)
-              const ticket: Ticket = { held: false }
-              return Effect.onExit(
-                Effect.flatMap(permits.acquire(ticket), () => {
-                  call.queued += nowOf(fiber) - asked
-                  return step(call)
-                }),
-                () => {
-                  if (ticket.held) return Effect.sync(() => permits.release())
-                  // The wait ended without a permit: it was a wait all the same.
-                  call.queued += nowOf(fiber) - asked
-                  return Effect.void
-                }
-              )
-            })
+          (state): ((step: Step) => Step) => {
+            site.clear.push((call) => site.mode() !== "enforce" || state.isFree(keyOf(call)))
+            return limit(state, site, name, keyOf, longest?.millis ?? Infinity)
+          }
         )
-    })
-  ]) as Policy<never, "any">
+      })
+  })
 }
+
+type Step = (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
+
+const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) => string, maxWait: number) => {
+  const attributes = { [Telemetry.names.integration]: site.integration, [Telemetry.names.policyName]: name }
+  const running = Metric.gauge(Telemetry.names.bulkheadRunning, {
+    description: "Attempts that hold a permit",
+    attributes: { ...attributes, unit: "{attempt}" }
+  })
+  const waiting = Metric.gauge(Telemetry.names.bulkheadWaiting, {
+    description: "Attempts that wait for a permit",
+    attributes: { ...attributes, unit: "{attempt}" }
+  })
+  return (step: Step): Step =>
+    (call) =>
+      Effect.withFiber((fiber) => {
+        const asked = nowOf(fiber)
+        const ticket: Ticket = { held: false }
+        let key = ""
+        let permits: Permits | undefined
+        // Added and not set: another layer of the same integration writes to the same series.
+        let counted: typeof running | undefined
+        const count = (gauge: typeof running | undefined) => {
+          counted?.modifyUnsafe(-1, fiber.context)
+          counted = gauge
+          gauge?.modifyUnsafe(1, fiber.context)
+        }
+        const go = () => {
+          count(running)
+          call.queued += nowOf(fiber) - asked
+          return step(call)
+        }
+        return Effect.onExit(
+          // Permits are taken inside what gives them back.
+          Effect.suspend(() => {
+            key = keyOf(call)
+            permits = state.of(key)
+            if (site.mode() === "observe") {
+              const decided = permits.exceed(ticket)
+              if (decided !== undefined) site.decided(call, decided, asked)
+              return go()
+            }
+            if (permits.take(ticket)) return go()
+            if (permits.isFull) {
+              site.decided(call, "rejected", asked)
+              return Effect.fail(permits.full())
+            }
+            site.decided(call, "waited", asked)
+            permits.join(ticket, () => site.mode() === "enforce")
+            count(waiting)
+            return Effect.flatMap(within(permits, ticket, maxWait, call, site, asked), go)
+          }),
+          () => {
+            if (permits === undefined) return Effect.void
+            count(undefined)
+            ticket.leave?.()
+            if (ticket.held) permits.release(ticket)
+            // The wait ended without a permit: it was a wait all the same.
+            else call.queued += nowOf(fiber) - asked
+            state.done(key, permits)
+            return Effect.void
+          }
+        )
+      })
+}
+
+/** Waits for a permit, but no longer than it may. */
+const within = (
+  permits: Permits,
+  ticket: Ticket,
+  maxWait: number,
+  call: CallRecord,
+  site: Site,
+  asked: number
+): Effect.Effect<void, Reason.Reason> =>
+  cutAfter<void, Reason.Reason, never>(permits.wait(ticket), maxWait, () => {
+    // It may have been handed one in the same moment.
+    if (ticket.held) return Effect.void
+    site.decided(call, "rejected", asked + maxWait)
+    return Effect.fail(
+      Reason.make("BulkheadFull", {
+        message: `no permit within ${format(maxWait)}: ${permits.concurrency} attempts are running, the most allowed`
+      })
+    )
+  })
+
+const tunableOf = (options: BulkheadOptions, maxWait: number | undefined): Tunable => ({
+  settings: {
+    BULKHEAD_CONCURRENCY: { kind: "integer", value: options.concurrency },
+    BULKHEAD_QUEUE: { kind: "integer", value: options.queue ?? options.concurrency },
+    BULKHEAD_MAX_WAIT: { kind: "duration", value: maxWait }
+  },
+  tune: (values) =>
+    layer({
+      ...options,
+      concurrency: values.BULKHEAD_CONCURRENCY ?? options.concurrency,
+      queue: values.BULKHEAD_QUEUE ?? options.queue,
+      maxWait: values.BULKHEAD_MAX_WAIT ?? options.maxWait
+    })
+})

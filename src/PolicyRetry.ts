@@ -3,27 +3,24 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import type { Site } from "./Call.ts"
-import { type CallFailure, isCallFailure, type Stopped } from "./CallFailure.ts"
+import { type CallFailure, isCallFailure } from "./CallFailure.ts"
 import { alone, siteAlone } from "./internal/alone.ts"
-import { boundary, margin } from "./internal/boundary.ts"
+import { boundary } from "./internal/boundary.ts"
+import { kindOf } from "./internal/budget.ts"
 import { CallRecord } from "./internal/call.ts"
-import { callLayer, fromLayers, type Policy, standalone } from "./internal/policy.ts"
-import { nowOf, withNow } from "./internal/timer.ts"
-import * as Outcome from "./Outcome.ts"
+import { format } from "./internal/duration.ts"
+import { allowanceAround } from "./internal/nesting.ts"
+import { callLayer, fromLayers, type Policy, type Setting, standalone } from "./internal/policy.ts"
+import { retrying } from "./internal/retrying.ts"
+import { nowOf } from "./internal/timer.ts"
 import * as Reason from "./Reason.ts"
-import * as Telemetry from "./Telemetry.ts"
 
-/** A provider's hint is obeyed up to this much more than the policy's own delay. Source: AWS SDK retry behaviour. */
-const hintAllowance = 5_000
+/** The numbers of the schedules that `backoff` made, in milliseconds: what a configuration may replace. */
+const numbers = new WeakMap<object, { readonly base: number; readonly throttledBase: number; readonly cap: number }>()
 
 /**
  * The delays between attempts: full jitter over an exponential base.
@@ -44,124 +41,54 @@ export const backoff = (options?: {
   const base = Duration.toMillis(Duration.fromInputUnsafe(options?.base ?? 50))
   const throttledBase = Duration.toMillis(Duration.fromInputUnsafe(options?.throttledBase ?? 1_000))
   const cap = Duration.toMillis(Duration.fromInputUnsafe(options?.cap ?? 20_000))
-  return Schedule.fromStep(
+  const schedule = Schedule.fromStep(
     Effect.sync(() => {
       let n = 0
       return (_now: number, failure: CallFailure) =>
         Effect.map(Random.next, (random): [Duration.Duration, Duration.Duration] => {
-          const { _tag, status } = failure.reason
           // Who is at work on this key needs time too: three looks within 150 milliseconds find it at work.
-          const first = _tag === "Throttled" || _tag === "InProgress" || status === 429 ? throttledBase : base
+          const first = kindOf(failure.reason) === "throttled" ? throttledBase : base
           const delay = Duration.millis(random * Math.min(cap, first * 2 ** n++))
           return [delay, delay]
         })
     })
   )
+  numbers.set(schedule, { base, throttledBase, cap })
+  return schedule
 }
 
-type Driver = (now: number, failure: CallFailure) => Pull.Pull<[unknown, Duration.Duration], unknown, unknown>
-
-const loop = (
-  site: Site,
-  maxAttempts: number,
-  schedule: Schedule.Schedule<unknown, CallFailure>,
-  step: (call: CallRecord) => Effect.Effect<unknown, CallFailure>
-) => {
-  const stop = (failure: CallFailure, stopped: Stopped, call: CallRecord) =>
-    withNow((now) => Effect.fail(call.fail(failure.reason, stopped, now)))
-
-  const once = (call: CallRecord, driver: Driver | undefined): Effect.Effect<unknown, CallFailure> =>
-    Effect.catch(step(call), (failure) => again(call, failure, driver))
-
-  const again = (
-    call: CallRecord,
-    failure: CallFailure,
-    driver: Driver | undefined
-  ): Effect.Effect<unknown, CallFailure> => {
-    if (!failure.reason.transient) return stop(failure, "not transient", call)
-    if (call.repeat === "AtMostOnce" && !Outcome.didNotHappen(call.outcome())) {
-      return stop(failure, "a repeat is not safe", call)
-    }
-    if (call.attempt >= maxAttempts) return stop(failure, "attempts are spent", call)
-    return driver === undefined
-      ? Effect.flatMap(Schedule.toStep(schedule), (made) => wait(call, failure, made as Driver))
-      : wait(call, failure, driver)
+const problemsOf = (maxAttempts: number, schedule: object): ReadonlyArray<string> => {
+  const problems: Array<string> = []
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) {
+    problems.push(`maxAttempts must be a finite integer of at least 1, got ${maxAttempts}`)
   }
-
-  const wait = (call: CallRecord, failure: CallFailure, driver: Driver): Effect.Effect<unknown, CallFailure> =>
-    Effect.withFiber((fiber) =>
-      Pull.matchEffect(driver(nowOf(fiber), failure), {
-        onDone: () => stop(failure, "the schedule ended", call),
-        onFailure: (cause) => Effect.die(Cause.squash(cause)),
-        onSuccess: ([, duration]) => {
-          const now = nowOf(fiber)
-          const delay = Duration.toMillis(duration)
-          const hint = failure.retryAfter === undefined ? 0 : Duration.toMillis(failure.retryAfter)
-          if (hint > delay + hintAllowance) {
-            return stop(failure, "the provider asked to wait longer than the policy waits", call)
-          }
-          const reconcile = Outcome.didNotHappen(call.outcome()) ? undefined : site.reconcile
-          const settled =
-            reconcile === undefined ? 0 : (call.lastInDoubtAt ?? now) + Duration.toMillis(reconcile.settle) - now
-          const waiting = Math.max(delay, hint, settled)
-          if (now + waiting >= call.deadline) return stop(failure, "no time is left for another attempt", call)
-          if (
-            call.firstSentAt !== undefined &&
-            site.lifetime !== Infinity &&
-            now + waiting + (site.limits.attemptTimeout ?? 0) + margin(site.lifetime) > call.firstSentAt + site.lifetime
-          ) {
-            return stop(failure, "the provider may forget the key before another attempt ends", call)
-          }
-          call.waiting = waiting
-          const span = fiber.cache.span
-          if (span?._tag === "Span") {
-            span.event(Telemetry.names.retryEvent, fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(), {
-              reason: failure.reason._tag,
-              delay: waiting / 1000,
-              source: settled === waiting && settled > 0 ? "settle" : hint > delay ? "retry-after" : "backoff"
-            })
-          }
-          const next = () => (reconcile === undefined ? once(call, driver) : look(call, failure, driver, reconcile))
-          return waiting > 0 ? Effect.flatMap(Effect.sleep(waiting), next) : next()
-        }
-      })
-    )
-
-  /** Repeats only after a look that started late enough and found nothing. */
-  const look = (
-    call: CallRecord,
-    failure: CallFailure,
-    driver: Driver,
-    reconcile: NonNullable<Site["reconcile"]>
-  ): Effect.Effect<unknown, CallFailure> =>
-    Effect.matchCauseEffect(reconcile.find(call.input), {
-      onFailure: (cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.failCause(cause as Cause.Cause<never>)
-          : stop(failure, "whether it happened could not be looked up", call),
-      onSuccess: (found) =>
-        Option.match(found as Option.Option<unknown>, {
-          onSome: Effect.succeed,
-          onNone: () => {
-            // A 2xx was read: what can't be found is not to be seen yet.
-            if (call.outcome() === "Applied") return stop(failure, "a repeat is not safe", call)
-            // The look settles every attempt before it.
-            const last = call.attempts.length - 1
-            const attempt = call.attempts[last]!
-            const message = `${attempt.message}; looked up afterwards: it did not happen`
-            call.attempts[last] = { ...attempt, message, outcome: "NotSent", resolves: true }
-            return once(call, driver)
-          }
-        })
-    })
-
-  return (call: CallRecord) => once(call, undefined)
+  for (const [name, millis] of Object.entries(numbers.get(schedule) ?? {})) {
+    if (!(millis >= 0 && Number.isFinite(millis))) {
+      problems.push(`the backoff's ${name} must be finite and not negative, got ${format(millis)}`)
+    }
+  }
+  return problems
 }
 
-const attemptsProblem = (maxAttempts: number): ReadonlyArray<string> =>
-  Number.isInteger(maxAttempts) && maxAttempts >= 1
-    ? []
-    : [`maxAttempts must be a finite integer of at least 1, got ${maxAttempts}`]
+const describeWaits = (schedule: object): string => {
+  const known = numbers.get(schedule)
+  return known === undefined
+    ? "waits as its schedule says"
+    : `waits a random part of ${format(known.base)}, throttled of ${format(known.throttledBase)}, doubling to ${format(known.cap)}`
+}
+
+const settingsOf = (maxAttempts: number, schedule: object): Readonly<Record<string, Setting>> => {
+  const known = numbers.get(schedule)
+  const attempts: Setting = { kind: "integer", value: maxAttempts }
+  return known === undefined
+    ? { MAX_ATTEMPTS: attempts }
+    : {
+        MAX_ATTEMPTS: attempts,
+        BACKOFF_BASE: { kind: "duration", value: known.base },
+        BACKOFF_THROTTLED_BASE: { kind: "duration", value: known.throttledBase },
+        BACKOFF_CAP: { kind: "duration", value: known.cap }
+      }
+}
 
 /**
  * A decision about retries that can also stand alone in a pipe, around any effect.
@@ -185,6 +112,12 @@ export interface Retry extends Policy<"retry", "any"> {
  * `Retry-After` is never undercut: a hint longer than the delay by more than 5 seconds, or longer than the time left,
  * ends the retries at once and is carried in the failure.
  *
+ * A retry budget around it (`Policy.budget`) may end the retries of a call sooner. So does a retried call around it, whose
+ * `send` makes this one: the retries of both come out of the outer one's attempts, so that they don't multiply.
+ *
+ * With mode `observe` nothing is repeated, and telemetry tells of the first retry that would have been made. It can't tell
+ * of more: what a second attempt would have met is not known.
+ *
  * Alone in a pipe nothing is known about the effect, so it is repeated only while it certainly did not happen, unless
  * `repeats` says why a repeat is safe; `classify` says which of its errors are transient.
  *
@@ -204,10 +137,26 @@ export const retry = <E0 = never>(
     callLayer({
       slot: "retry",
       name: "retry",
-      describe: `up to ${maxAttempts} attempts: transient failures, where safe to repeat`,
+      describe: `up to ${maxAttempts} attempts: transient failures, where safe to repeat; ${describeWaits(schedule)}`,
       limits: { maxAttempts },
-      problems: attemptsProblem(maxAttempts),
-      build: (site: Site) => Effect.succeed((step) => loop(site, maxAttempts, schedule, step))
+      problems: problemsOf(maxAttempts, schedule),
+      tunable: {
+        settings: settingsOf(maxAttempts, schedule),
+        tune: (values) => {
+          const known = numbers.get(schedule)
+          return retry(
+            known === undefined
+              ? schedule
+              : backoff({
+                  base: values.BACKOFF_BASE ?? known.base,
+                  throttledBase: values.BACKOFF_THROTTLED_BASE ?? known.throttledBase,
+                  cap: values.BACKOFF_CAP ?? known.cap
+                }),
+            { ...options, maxAttempts: values.MAX_ATTEMPTS ?? maxAttempts }
+          ).layers[0]!
+        }
+      },
+      build: (site) => Effect.succeed((step) => retrying(site, maxAttempts, schedule, step))
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R> =>
       Effect.withFiber((fiber) => {
@@ -224,7 +173,7 @@ export const retry = <E0 = never>(
               : Reason.make(verdict.reason, { ...verdict, error, cause: error })
           })
         }) as Effect.Effect<unknown, Reason.Reason>
-        return loop(
+        return retrying(
           siteAlone,
           maxAttempts,
           schedule,
@@ -247,6 +196,14 @@ export const retryNever = (reason: string): Policy<"retry", "any"> =>
       name: "retryNever",
       describe: `never repeated: ${reason}`,
       limits: { maxAttempts: 1 },
-      build: () => Effect.succeed((step) => step)
+      build: () =>
+        Effect.succeed(
+          (step) => (call) =>
+            Effect.withFiber((fiber) => {
+              // Its hedges are extra load of the call around it, as its retries would be.
+              call.budget ??= allowanceAround(fiber, call)?.budget
+              return step(call)
+            })
+        )
     })
   ]) as Policy<"retry", "any">

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
+import * as limits from "./internal/limits.ts"
 import type { Outcome } from "./Outcome.ts"
 
 /**
@@ -83,6 +84,23 @@ export interface Reason {
 }
 
 /**
+ * What an answer tells of the provider's rate limit. `Policy.rateLimit` adapts to it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limit {
+  /** What is left until the reset, in the units of the limiter's `cost`: requests, or points. */
+  readonly remaining?: number | undefined
+  /** How long until it is full again, or until there is enough for another attempt like this one. */
+  readonly resetAfter?: Duration.Duration | undefined
+  /** What this attempt did cost, where the provider counts in other units than requests. */
+  readonly cost?: number | undefined
+  /** How much the provider allows in all. */
+  readonly limit?: number | undefined
+}
+
+/**
  * What a reason may carry beside its tag.
  *
  * @category models
@@ -100,6 +118,8 @@ export interface Details {
   readonly cause?: unknown
   readonly resolves?: boolean | undefined
   readonly replayed?: boolean | undefined
+  /** What the answer tells of the provider's rate limit, for `Policy.rateLimit`. It is no part of the reason. */
+  readonly limit?: Limit | undefined
 }
 
 interface Row {
@@ -210,6 +230,19 @@ export interface Verdict extends Details {
 }
 
 /**
+ * That an answer is an ordinary one, and what it tells of the provider's rate limit. For everything else it is as if
+ * `classify` had said nothing: the answer goes on to the next `classify`, to its status and to its schema. Details other
+ * than `limit` say nothing here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answered extends Details {
+  readonly reason: "Answered"
+  readonly limit: Limit
+}
+
+/**
  * What an answer over HTTP means, where its status does not say it. The body is decoded JSON where the answer says it is
  * JSON, else text.
  *
@@ -220,7 +253,38 @@ export type Classify = (
   status: number,
   headers: Readonly<Record<string, string | undefined>>,
   body: unknown
-) => Verdict | undefined
+) => Verdict | Answered | undefined
+
+/**
+ * An ordinary answer that tells of the provider's rate limit in its body, such as the cost of a GraphQL query.
+ *
+ * **Example** (The cost of a query at Shopify)
+ *
+ * ```ts
+ * import { Duration } from "effect"
+ * import { Reason } from "breakwater"
+ *
+ * interface Cost {
+ *   readonly actualQueryCost: number
+ *   readonly throttleStatus: { readonly currentlyAvailable: number; readonly restoreRate: number }
+ * }
+ *
+ * const answered = ({ actualQueryCost, throttleStatus }: Cost) =>
+ *   Reason.answered({
+ *     limit: {
+ *       cost: actualQueryCost,
+ *       remaining: throttleStatus.currentlyAvailable,
+ *       resetAfter: Duration.seconds(actualQueryCost / throttleStatus.restoreRate)
+ *     }
+ *   })
+ *
+ * answered({ actualQueryCost: 3, throttleStatus: { currentlyAvailable: 997, restoreRate: 50 } }).limit.cost // => 3
+ * ```
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const answered = (told: { readonly limit: Limit }): Answered => ({ reason: "Answered", limit: told.limit })
 
 /**
  * The provider limits the rate and did not process the request.
@@ -392,3 +456,68 @@ export const fromConnection = (error: unknown): Verdict => {
         cause: error
       })
 }
+
+// ---- what headers tell
+
+/**
+ * Headers as clients and SDKs hand them out: a record, whatever the case of its names, or something with `get`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type HeadersLike = limits.Any
+
+/**
+ * What the headers of an answer tell of the provider's rate limit; `undefined` if they hold nothing that is recognised.
+ *
+ * **When to use**
+ *
+ * In the `classify` of an SDK. Operations over HTTP are read without it.
+ *
+ * **Details**
+ *
+ * `now` is in epoch milliseconds, such as `call.startedAt` or Effect's clock. It reads `RateLimit` (the IETF draft, its
+ * structured form and that of draft 07), `RateLimit-*`, `X-RateLimit-*` and `X-Rate-Limit-*` with `Remaining`, `Reset` and
+ * `Limit`, those of OpenAI, Anthropic, Linear and Discord, and Shopify's `X-Shopify-Shop-Api-Call-Limit`. A reset may be
+ * seconds, an epoch in seconds or milliseconds, a text such as `6m0s`, or a date; a point of time is read against the
+ * answer's own `Date` where it has one. Of several limits the one that is spent counts; else the tightest, or the one of
+ * requests. What has another form is ignored.
+ *
+ * **Example** (GitHub, whose reset is an epoch in seconds)
+ *
+ * ```ts
+ * import { Duration } from "effect"
+ * import { Reason } from "breakwater"
+ *
+ * const now = 1_377_010_241_000
+ * const limit = Reason.limitFromHeaders({ "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1377013266" }, now)
+ *
+ * limit?.remaining // => 0
+ * limit?.resetAfter // => Duration.seconds(3025)
+ * ```
+ *
+ * @category headers
+ * @since 0.1.0
+ */
+export const limitFromHeaders = (headers: HeadersLike, now: number): Limit | undefined =>
+  limits.limitOf(limits.toLower(headers), now)
+
+/**
+ * How long `Retry-After` asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3). `undefined` without one, and
+ * for what is neither.
+ *
+ * **Example** (Seconds, and nonsense)
+ *
+ * ```ts
+ * import { Duration } from "effect"
+ * import { Reason } from "breakwater"
+ *
+ * Reason.retryAfterFromHeaders({ "Retry-After": "30" }, 0) // => Duration.seconds(30)
+ * Reason.retryAfterFromHeaders({ "Retry-After": "soon" }, 0) // => undefined
+ * ```
+ *
+ * @category headers
+ * @since 0.1.0
+ */
+export const retryAfterFromHeaders = (headers: HeadersLike, now: number): Duration.Duration | undefined =>
+  limits.retryAfter(limits.toLower(headers)["retry-after"], now)

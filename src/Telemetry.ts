@@ -61,6 +61,8 @@ export interface CallObserved {
   /** Milliseconds spent in backoff, and in queues. */
   readonly retryDelay: number
   readonly queueWait: number
+  /** What `queueWait` was for: a permit of the bulkhead, or the rate. */
+  readonly queuedFor: { readonly bulkhead: number; readonly ratelimit: number }
   readonly correlationId: string
   readonly traceId: string | undefined
   readonly key: string | undefined
@@ -88,6 +90,7 @@ export const names = {
   errorType: "error.type",
   peer: "service.peer.name",
   resendCount: "http.request.resend_count",
+  hedge: "breakwater.hedge",
   method: "http.request.method",
   status: "http.response.status_code",
   template: "url.template",
@@ -105,6 +108,15 @@ export const names = {
   callRetryDelay: "breakwater.call.retry_delay",
   callQueueWait: "breakwater.call.queue_wait",
   activeCalls: "breakwater.active_calls",
+  rateLimiterRemaining: "breakwater.rate_limiter.remaining",
+  breakerState: "breakwater.circuit_breaker.state",
+  breakerKey: "breakwater.circuit_breaker.key",
+  breakerTransitions: "breakwater.circuit_breaker.transitions",
+  breakerFrom: "breakwater.circuit_breaker.from",
+  breakerTo: "breakwater.circuit_breaker.to",
+  breakerOpen: "breakwater.circuit_breaker.open_circuits",
+  bulkheadRunning: "breakwater.bulkhead.running",
+  bulkheadWaiting: "breakwater.bulkhead.waiting",
   httpDuration: "http.client.request.duration",
   outboxDepth: "breakwater.outbox.depth",
   outboxOldestAge: "breakwater.outbox.oldest_age",
@@ -216,11 +228,14 @@ export const makeMetrics = (options: {
     boundaries: seconds,
     attributes: { ...own, unit: "s" }
   })
-  const queueWait = Metric.histogram(names.callQueueWait, {
-    description: "Time of a call during which it waited for a permit",
-    boundaries: seconds,
-    attributes: { ...own, gate: "bulkhead", unit: "s" }
-  })
+  const queueWait = (gate: string) =>
+    Metric.histogram(names.callQueueWait, {
+      description: "Time of a call during which it waited for a permit",
+      boundaries: seconds,
+      attributes: { ...own, gate, unit: "s" }
+    })
+  const bulkheadWait = queueWait("bulkhead")
+  const rateWait = queueWait("ratelimit")
   const active = Metric.gauge(names.activeCalls, {
     description: "Calls that are running",
     attributes: { ...own, unit: "{call}" }
@@ -236,7 +251,9 @@ export const makeMetrics = (options: {
       handle.duration.updateUnsafe(event.latency / 1000, context)
       handle.attempts.updateUnsafe(event.attempts.length, context)
       if (event.retryDelay > 0) retryDelay.updateUnsafe(event.retryDelay / 1000, context)
-      if (event.queueWait > 0) queueWait.updateUnsafe(event.queueWait / 1000, context)
+      const { bulkhead, ratelimit } = event.queuedFor
+      if (bulkhead > 0) bulkheadWait.updateUnsafe(bulkhead / 1000, context)
+      if (ratelimit > 0) rateWait.updateUnsafe(ratelimit / 1000, context)
       for (const { decided, mode, policy } of event.decisions) {
         const which = `${policy} ${decided} ${mode}`
         let counter = decisions.get(which)

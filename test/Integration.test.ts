@@ -596,6 +596,7 @@ describe("the plan", () => {
       "shop/Payments
         charge  POST /v1/charges  Idempotent
           at worst   3 attempts, 30 s
+          load       at most 3 requests per call, 1.2 in a long outage
           repeats    key from the input, in header idempotency-key, kept for 24 h
           exhausted  fail loudly
           layers, outermost first
@@ -604,7 +605,8 @@ describe("the plan", () => {
             exhausted        decides what a failure means once the policy is done
             totalDeadline    the call ends within 30 s, whatever it waits for
             prepare          validates, derives the key and encodes, once
-            retry            up to 3 attempts: transient failures, where safe to repeat
+            budget           500 tokens; a retry costs 14, throttled 5, a hedge 14; a success gives its last retry's cost back, else 1
+            retry            up to 3 attempts: transient failures, where safe to repeat; waits a random part of 50 ms, throttled of 1 s, doubling to 20 s
             circuitBreaker   opens at 5 failures in a row or 50 % of 20, for 1 s to 5 s
             attemptSpan      one span for each attempt
             attemptTimeout   each attempt ends within 2 s, body and decoding included
@@ -613,6 +615,7 @@ describe("the plan", () => {
             decode           the status first, then the body against its schema
         find  GET /v1/charges/:id  Safe
           at worst   3 attempts, 30 s
+          load       at most 3 requests per call, 1.2 in a long outage
           repeats    safe: GET (RFC 9110)
           exhausted  fail loudly
           layers, outermost first
@@ -621,7 +624,8 @@ describe("the plan", () => {
             exhausted        decides what a failure means once the policy is done
             totalDeadline    the call ends within 30 s, whatever it waits for
             prepare          validates, derives the key and encodes, once
-            retry            up to 3 attempts: transient failures, where safe to repeat
+            budget           500 tokens; a retry costs 14, throttled 5, a hedge 14; a success gives its last retry's cost back, else 1
+            retry            up to 3 attempts: transient failures, where safe to repeat; waits a random part of 50 ms, throttled of 1 s, doubling to 20 s
             circuitBreaker   opens at 5 failures in a row or 50 % of 20, for 1 s to 5 s
             attemptSpan      one span for each attempt
             attemptTimeout   each attempt ends within 2 s, body and decoding included
@@ -630,6 +634,7 @@ describe("the plan", () => {
             decode           the status first, then the body against its schema
         ping  GET /v1/ping  Safe
           at worst   3 attempts, 30 s
+          load       at most 3 requests per call, 1.2 in a long outage
           repeats    safe: GET (RFC 9110)
           exhausted  fail loudly
           layers, outermost first
@@ -638,7 +643,8 @@ describe("the plan", () => {
             exhausted        decides what a failure means once the policy is done
             totalDeadline    the call ends within 30 s, whatever it waits for
             prepare          validates, derives the key and encodes, once
-            retry            up to 3 attempts: transient failures, where safe to repeat
+            budget           500 tokens; a retry costs 14, throttled 5, a hedge 14; a success gives its last retry's cost back, else 1
+            retry            up to 3 attempts: transient failures, where safe to repeat; waits a random part of 50 ms, throttled of 1 s, doubling to 20 s
             circuitBreaker   opens at 5 failures in a row or 50 % of 20, for 1 s to 5 s
             attemptSpan      one span for each attempt
             attemptTimeout   each attempt ends within 2 s, body and decoding included
@@ -647,6 +653,7 @@ describe("the plan", () => {
             decode           the status first, then the body against its schema
         replace  PUT /v1/charges/:id  Idempotent
           at worst   1 attempt, 9 s
+          load       at most 1 request per call
           repeats    idempotent by nature: PUT (RFC 9110)
           exhausted  fail loudly
           layers, outermost first
@@ -664,6 +671,7 @@ describe("the plan", () => {
             decode           the status first, then the body against its schema
         search  POST /v1/search  Safe
           at worst   3 attempts, 31 s
+          load       at most 3 requests per call, 1.2 in a long outage
           repeats    safe: a query with a body
           exhausted  fall back: an empty list is a fine answer
           layers, outermost first
@@ -672,7 +680,8 @@ describe("the plan", () => {
             exhausted        decides what a failure means once the policy is done
             totalDeadline    the call ends within 30 s, whatever it waits for
             prepare          validates, derives the key and encodes, once
-            retry            up to 3 attempts: transient failures, where safe to repeat
+            budget           500 tokens; a retry costs 14, throttled 5, a hedge 14; a success gives its last retry's cost back, else 1
+            retry            up to 3 attempts: transient failures, where safe to repeat; waits a random part of 50 ms, throttled of 1 s, doubling to 20 s
             circuitBreaker   opens at 5 failures in a row or 50 % of 20, for 1 s to 5 s
             bulkhead search  at most 5 attempts at once, 5 more may wait
             attemptSpan      one span for each attempt

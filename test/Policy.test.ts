@@ -522,7 +522,7 @@ describe("numbers of schedules", () => {
   it.effect("a base of zero is no wait, and no busy loop past maxAttempts", () =>
     Effect.gen(function* () {
       const { call, sent } = yield* scripted({
-        policy: Policy.standard({ schedule: Policy.backoff({ base: 0 }), maxAttempts: 50 }),
+        policy: Policy.standard({ schedule: Policy.backoff({ base: 0 }), maxAttempts: 50, budget: false }),
         send: () => say(Reason.unavailable())
       })
       yield* failing(call)

@@ -167,7 +167,7 @@ describe("Policy.retry", () => {
           [Reason.unavailable(), 50],
           [Reason.throttled(), 1_000]
         ] as const) {
-          const { call, events } = yield* retrying({ maxAttempts: 3 }, () => say(verdict))
+          const { call, events } = yield* retrying({ maxAttempts: 3, budget: false }, () => say(verdict))
           for (let n = 0; n < 30; n++) yield* failing(call)
           const firsts = events.map((event) => event.attempts[1]!.waited)
           assert.isBelow(Math.max(...firsts), base)
@@ -294,6 +294,115 @@ describe("Policy.retry", () => {
       )
     }).pipe(seededly(1))
   )
+
+  describe("modes", () => {
+    const inMode = (
+      mode: Policy.Mode,
+      send: ScriptedOptions["send"],
+      budget: { readonly capacity: number } | false = false
+    ) =>
+      scripted({
+        policy: Policy.stack(Policy.standard({ budget }), Policy.withMode(Policy.retry(), mode)),
+        send
+      })
+    const told = ({ decisions }: { readonly decisions: ReadonlyArray<Policy.PolicyDecision> }) =>
+      decisions.filter(({ policy }) => policy === "retry").map(({ decided, mode }) => `${mode} ${decided}`)
+
+    it.effect("enforce: each retry is told", () =>
+      Effect.gen(function* () {
+        const { call, events } = yield* inMode("enforce", () => say(Reason.unavailable()))
+        yield* failing(call)
+        assert.deepStrictEqual(told(events[0]!), ["enforce retried", "enforce retried"])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("observe: nothing is repeated or changed, and the first retry is told", () =>
+      Effect.gen(function* () {
+        const { call, events, sent } = yield* inMode("observe", () => say(Reason.unavailable()))
+        const failure = yield* failing(call)
+        assert.deepStrictEqual(sent, [0])
+        assert.strictEqual(failure.stopped, "retries are switched off")
+        assert.strictEqual(events[0]!.latency, 0)
+        assert.deepStrictEqual(told(events[0]!), ["observe retried"])
+        assert.strictEqual(failure.attempts.length, 1)
+      }).pipe(seededly(1))
+    )
+
+    it.effect.each([
+      ["not transient", () => say(Reason.rejected())],
+      ["no time", () => hinted(Reason.unavailable, "29 seconds")]
+    ] as const)("observe: what would not be repeated is not told of: %s", ([, send]) =>
+      Effect.gen(function* () {
+        const { call, events } = yield* inMode("observe", send)
+        yield* failing(call)
+        assert.deepStrictEqual(told(events[0]!), [])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("observe: takes nothing from the budget, and tells when there would be nothing to take", () =>
+      Effect.gen(function* () {
+        const { call, events } = yield* inMode("observe", () => say(Reason.unavailable()), { capacity: 14 })
+        for (let n = 0; n < 3; n++) yield* failing(call)
+        assert.deepStrictEqual(events.map(told), Array(3).fill(["observe retried"]))
+        const spent = yield* inMode("observe", () => say(Reason.unavailable()), { capacity: 14 })
+        yield* failing(spent.call)
+        assert.strictEqual(spent.events[0]!.attempts.length, 1)
+      }).pipe(seededly(1))
+    )
+
+    it.effect("off: nothing is repeated, and nothing told", () =>
+      Effect.gen(function* () {
+        const { call, events, sent } = yield* inMode("off", () => say(Reason.unavailable()))
+        yield* failing(call)
+        assert.strictEqual(sent.length, 1)
+        assert.deepStrictEqual(events[0]!.decisions, [])
+      }).pipe(seededly(1))
+    )
+  })
+
+  describe("numbers by name", () => {
+    const values = (policy: Policy.Any) =>
+      Object.fromEntries(
+        Object.entries(policy.layers[0]!.tunable!.settings).map(([name, { kind, value }]) => [name, [kind, value]])
+      )
+
+    it("of backoff, and of no other schedule", () => {
+      assert.deepStrictEqual(values(Policy.retry()), {
+        MAX_ATTEMPTS: ["integer", 3],
+        BACKOFF_BASE: ["duration", 50],
+        BACKOFF_THROTTLED_BASE: ["duration", 1_000],
+        BACKOFF_CAP: ["duration", 20_000]
+      })
+      assert.deepStrictEqual(values(Policy.retry(spaced("1 second"), { maxAttempts: 5 })), {
+        MAX_ATTEMPTS: ["integer", 5]
+      })
+    })
+
+    it.effect("replace them, one by one", () =>
+      Effect.gen(function* () {
+        const { tune } = Policy.retry().layers[0]!.tunable!
+        const waits = tune({ BACKOFF_BASE: 2_000, BACKOFF_THROTTLED_BASE: 3_000, BACKOFF_CAP: 4_000 })
+        assert.include(waits.describe, "waits a random part of 2 s, throttled of 3 s, doubling to 4 s")
+        assert.strictEqual(tune({ MAX_ATTEMPTS: 7 }).limits.maxAttempts, 7)
+        assert.deepStrictEqual(tune({ MAX_ATTEMPTS: 0 }).problems, [
+          "maxAttempts must be a finite integer of at least 1, got 0"
+        ])
+        const own = Policy.retry(spaced("1 second")).layers[0]!.tunable!.tune({ MAX_ATTEMPTS: 2 })
+        const { call, sent } = yield* scripted({
+          policy: Policy.stack(Policy.standard(), { ...Policy.retry(), layers: [own] } as never) as Policy.Complete,
+          send: () => say(Reason.unavailable())
+        })
+        yield* failing(call)
+        assert.deepStrictEqual(sent, [0, 1_000])
+      }).pipe(seededly(1))
+    )
+
+    it("that make no sense are named", () => {
+      assert.deepStrictEqual(Policy.retry(Policy.backoff({ cap: Infinity })).layers[0]!.problems, [
+        "the backoff's cap must be finite and not negative, got for ever"
+      ])
+    })
+  })
 
   describe("alone in a pipe", () => {
     const failureIn = (exit: Exit.Exit<unknown, CallFailure.CallFailure>) => {

@@ -4,9 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
-import * as DateTime from "effect/DateTime"
 import type { Outcome } from "../Outcome.ts"
 import * as Reason from "../Reason.ts"
 
@@ -39,15 +36,6 @@ export const problems = {
   notProcessed: "urn:breakwater:problem:not-processed",
   unavailable: "urn:breakwater:problem:unavailable"
 } as const
-
-/** Whether and when an answer asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3). */
-export const retryAfter = (value: string | undefined, now: number): Duration.Duration | undefined => {
-  if (value === undefined) return undefined
-  const text = value.trim()
-  if (/^\d+(\.\d+)?$/.test(text)) return Duration.seconds(Number(text))
-  const date = /^[A-Za-z]{3},/.test(text) ? Option.getOrUndefined(DateTime.make(text)) : undefined
-  return date === undefined ? undefined : Duration.millis(Math.max(0, DateTime.toEpochMillis(date) - now))
-}
 
 /**
  * What a status says before the body is read. `declared` answers are read the same way: the outcome follows the status,

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** The switches of running integrations behind a route. */
+export * as HttpControl from "./HttpControl.ts"
 /** A caller's deadline across HTTP. */
 export * as HttpDeadline from "./HttpDeadline.ts"
 /** The layer of an integration over HTTP. */

@@ -40,6 +40,7 @@ export const attemptSpan = (
             [names.integration]: call.integration,
             [names.operation]: call.operation,
             [names.peer]: call.integration,
+            ...(call.legNumber === undefined ? {} : { [names.hedge]: call.legNumber }),
             ...(call.attempt > 1 && about.http !== undefined ? { [names.resendCount]: call.attempt - 1 } : {})
           }
         }),

@@ -1,10 +1,12 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { Call, Phase, PolicyDecision } from "../Call.ts"
 import { type Attempt, CallFailure, type Stopped } from "../CallFailure.ts"
 import type { Repeat } from "../Idempotency.ts"
 import * as Outcome from "../Outcome.ts"
 import * as Reason from "../Reason.ts"
+import type { Budget } from "./budget.ts"
 import { withoutStack } from "./stack.ts"
 
 /** One input, validated and encoded, ready to be sent any number of times. */
@@ -47,6 +49,12 @@ export class CallRecord implements Call {
   waited = 0
   queued = 0
   totalQueued = 0
+  /** What of the waits was for the rate. The rest was for a permit. */
+  queuedForRate = 0
+  totalQueuedForRate = 0
+  /** Whether a layer wants to know what the answer tells of the provider's limit, and what it tells. */
+  learns = false
+  limit: Reason.Limit | undefined = undefined
   requestId: string | undefined = undefined
   status: number | undefined = undefined
   /** When the first attempt may have left this process, or an earlier process may have sent it. */
@@ -67,6 +75,16 @@ export class CallRecord implements Call {
   decisions: Array<PolicyDecision> | undefined = undefined
   /** The call that this is one of several simultaneous legs of. */
   root: CallRecord | undefined = undefined
+  /** Which of the legs this is, from 1. */
+  legNumber: number | undefined = undefined
+  /** Why its attempt was given up, when it was not the caller who did. */
+  givenUp: string | undefined = undefined
+  /** Whether its attempt is written, and what it still does is not: it would not end when it was given up. */
+  abandoned = false
+  /** Legs that were given up and still run. A layer that closes waits for them. */
+  lingering: Array<Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  /** What its retries and hedges are drawn on; `undefined` while nothing bounds them. */
+  budget: Budget | undefined = undefined
   /** When the claim on its entry ends, past which no attempt may start. */
   leaseUntil = Infinity
   /** Why the last attempt failed; `undefined` if it did not. */
@@ -101,20 +119,46 @@ export class CallRecord implements Call {
    * One of several legs that run at once: it has an attempt of its own, and everything else is the call's. What it did is
    * written into the call's one history.
    */
-  leg(): CallRecord {
+  leg(number?: number): CallRecord {
     const leg = Object.create(this) as CallRecord
     leg.root = this.root ?? this
+    leg.legNumber = number
     return leg
+  }
+
+  /** Says why a leg is interrupted. Whatever cuts the call from now on did not cut this leg: its own field hides the call's. */
+  giveUp(why: string): void {
+    this.cutBy = undefined
+    this.givenUp = why
+  }
+
+  /** Writes the attempt of a leg that was given up and has not ended. Nothing that it still does is written. */
+  abandon(fiber: Fiber.Fiber<unknown, unknown>, now: number): void {
+    this.givenUp = `${this.givenUp}; it could not be interrupted yet`
+    // What still runs may yet be sent.
+    if (this.phase === "waiting") this.phase = "sent"
+    this.end("Interrupted", now)
+    this.abandoned = true
+    const whole = this.root ?? this
+    ;(whole.lingering ??= []).push(fiber)
   }
 
   begin(now: number): void {
     if (this.root === undefined) this.attempt++
-    else this.attempt = ++this.root.attempt
+    else {
+      this.attempt = ++this.root.attempt
+      // A wait before the legs is the first one's.
+      this.waiting = this.root.waiting
+      this.root.waiting = 0
+    }
     this.phase = "waiting"
     this.pending = undefined
     this.requestId = undefined
     this.status = undefined
     this.queued = 0
+    this.queuedForRate = 0
+    this.learns = false
+    this.limit = undefined
     this.hasFullLimit = false
     this.attemptStartedAt = now
     this.attemptEndsBy = this.deadline
@@ -129,10 +173,24 @@ export class CallRecord implements Call {
     if (this.root !== undefined) this.root.firstSentAt = Math.min(this.root.firstSentAt ?? now, now)
   }
 
+  /** Keeps what an answer tells of the provider's limit: what is told here goes before what is known of it. */
+  tell({ cost, limit, remaining, resetAfter }: Reason.Limit): void {
+    const known = this.limit
+    this.limit = {
+      cost: cost ?? known?.cost,
+      limit: limit ?? known?.limit,
+      // What is left and when it is more belong together.
+      ...(remaining === undefined && resetAfter === undefined
+        ? { remaining: known?.remaining, resetAfter: known?.resetAfter }
+        : { remaining, resetAfter })
+    }
+  }
+
   /** Ends the current attempt and adds it to the history. */
   end(reason: Reason.Reason | "Success" | "Interrupted", now: number): void {
     const bare = typeof reason === "string"
     this.lastReason = bare ? undefined : reason
+    if (this.abandoned) return
     const outcome = bare
       ? reason === "Success"
         ? "Applied"
@@ -141,7 +199,7 @@ export class CallRecord implements Call {
     this.attempts.push({
       number: this.attempt,
       reason: bare ? reason : reason._tag,
-      message: bare ? (reason === "Success" ? "answered" : "given up by the caller") : reason.message,
+      message: bare ? (reason === "Success" ? "answered" : (this.givenUp ?? "given up by the caller")) : reason.message,
       status: bare ? this.status : reason.status,
       outcome,
       resolves: reason === "Success" || (!bare && reason.resolves && this.key !== undefined),
@@ -157,9 +215,8 @@ export class CallRecord implements Call {
     const whole = this.root ?? this
     whole.waited += this.waiting
     whole.totalQueued += this.queued
+    whole.totalQueuedForRate += this.queuedForRate
     if (this.root !== undefined) {
-      // A wait before the legs is the first one's.
-      this.root.waiting = 0
       this.root.lastReason = this.lastReason
       if (this.lastInDoubtAt !== undefined) this.root.lastInDoubtAt = this.lastInDoubtAt
     }

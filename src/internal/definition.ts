@@ -21,6 +21,8 @@ export interface Keep {
   readonly loadInput: (saved: unknown) => Effect.Effect<unknown, Reason>
   readonly saveResult: (result: unknown) => Effect.Effect<unknown, Reason>
   readonly loadResult: (saved: unknown) => Effect.Effect<unknown, Reason>
+  /** Whether there is a schema for declared errors. */
+  readonly keepsErrors: boolean
   /** Of a declared error; fails where there is no schema for it. */
   readonly saveError: (error: unknown) => Effect.Effect<unknown, Reason>
   readonly loadError: (saved: unknown) => Effect.Effect<unknown, Reason>

@@ -14,6 +14,7 @@ import * as Reason from "../Reason.ts"
 import type { CallRecord, Prepared } from "./call.ts"
 import type { Keep } from "./definition.ts"
 import { hashOf } from "./fingerprint.ts"
+import { millisOf } from "./outboxTimes.ts"
 import { withoutStack } from "./stack.ts"
 
 /** By this an integration's methods carry what its worker needs. */
@@ -165,7 +166,8 @@ export const failureOf = (exit: Exit.Exit<unknown, CallFailure>): CallFailure | 
 
 /** What becomes of a call that has ended, or could not be made. */
 export type Decided =
-  | { readonly _tag: "Delivered"; readonly value: unknown }
+  /** `keep` is how long a person wants the result kept, who gave it. */
+  | { readonly _tag: "Delivered"; readonly value: unknown; readonly keep?: Duration.Duration | undefined }
   | { readonly _tag: "Dead" | "NeedsReconcile"; readonly why: Why; readonly failure: CallFailure | undefined }
   /** Once more, no earlier than `hint` milliseconds from now. */
   | { readonly _tag: "Again"; readonly counts: boolean; readonly pausing: boolean; readonly hint: number }
@@ -251,6 +253,24 @@ export const answerOf = (
   )
 }
 
+/** A delivery that a person vouches for, as text. The result is in its encoded form already. */
+export const answerBy = (
+  cipher: Cipher,
+  result: unknown,
+  keep: Duration.Duration
+): Effect.Effect<string, Reason.Reason> => {
+  const notJson = Effect.fail(Reason.make("InvalidInput", { message: "the result is not JSON" }))
+  return Effect.catchDefect(
+    Effect.suspend(() =>
+      // What JSON would leave out is no answer either.
+      JSON.stringify(result) === undefined
+        ? notJson
+        : write(cipher, { _tag: "Delivered", result, keep: millisOf(keep) })
+    ),
+    () => notJson
+  )
+}
+
 interface SavedFailure {
   readonly reason: Reason.Details & { readonly _tag: Reason.Tag }
   readonly outcome: Outcome.Outcome
@@ -264,7 +284,8 @@ interface SavedFailure {
 export const readAnswer = (durable: Durable, entry: Entry, text: string): Effect.Effect<Verdict, Reason.Reason> =>
   Effect.flatMap(read(durable.cipher, text, "the verdict"), (saved): Effect.Effect<Verdict, Reason.Reason> => {
     if (saved._tag === "Delivered") {
-      return Effect.map(durable.keep.loadResult(saved.result), (value) => ({ _tag: "Delivered" as const, value }))
+      const keep = typeof saved.keep === "number" ? Duration.millis(saved.keep) : undefined
+      return Effect.map(durable.keep.loadResult(saved.result), (value) => ({ _tag: "Delivered" as const, value, keep }))
     }
     const failure = saved.failure as SavedFailure | null
     return Effect.map(
@@ -299,13 +320,6 @@ const failureFrom = (durable: Durable, entry: Entry, saved: SavedFailure, error:
 export const resultOf = (durable: Durable, entry: Entry): Effect.Effect<unknown, Reason.Reason> =>
   Effect.flatMap(read(durable.cipher, entry.result ?? "", "the result"), (saved) =>
     durable.keep.loadResult(saved.result)
-  )
-
-/** A result that is in its encoded form already, as `resultOf` reads it. */
-export const saveEncoded = (cipher: Cipher, result: unknown): Effect.Effect<string, Reason.Reason> =>
-  Effect.catchDefect(
-    Effect.suspend(() => write(cipher, { result })),
-    () => Effect.fail(Reason.make("InvalidInput", { message: "the result is not JSON" }))
   )
 
 export const saveResult = (durable: Durable, value: unknown): Effect.Effect<string, Reason.Reason> =>

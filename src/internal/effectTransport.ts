@@ -13,13 +13,15 @@ import { nowOf } from "./timer.ts"
 interface Options {
   readonly input: Schema.Constraint | undefined
   readonly success: Schema.Constraint | undefined
+  /** Of the declared errors. */
+  readonly error: Schema.Constraint | undefined
   readonly send: ((input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>) | undefined
   readonly client: Context.Key<unknown, unknown> | undefined
   readonly call:
     | ((input: unknown, call: Call & { readonly signal: AbortSignal }, client: unknown) => PromiseLike<unknown>)
     | undefined
   readonly classify: ((error: unknown) => Reason.Verdict | undefined) | undefined
-  readonly classifyAnswer: ((answer: unknown) => Reason.Verdict | undefined) | undefined
+  readonly classifyAnswer: ((answer: unknown) => Reason.Verdict | Reason.Answered | undefined) | undefined
 }
 
 type Codec = Schema.Codec<unknown, unknown>
@@ -32,8 +34,9 @@ export const openEffect = (options: Options) => {
   // Where an answer may be an error, one that can't be read may have been one.
   const unread = options.classifyAnswer === undefined ? "Applied" : "Unknown"
 
-  const reasonFor = (error: unknown): Reason.Reason => {
+  const reasonFor = (error: unknown, call: CallRecord): Reason.Reason => {
     const verdict = options.classify?.(error)
+    if (verdict?.limit !== undefined) call.tell(verdict.limit)
     return verdict === undefined
       ? Reason.make("Failed", { message: nameOf(error), error, cause: error })
       : Reason.make(verdict.reason, { message: nameOf(error), ...verdict, error, cause: error })
@@ -51,12 +54,12 @@ export const openEffect = (options: Options) => {
               const sending = Object.assign(Object.create(call), { signal })
               return invoke(input, sending, client) as Promise<unknown>
             },
-            catch: reasonFor
+            catch: (error) => reasonFor(error, call)
           })
         }
         return Effect.mapError(
           Effect.suspend(() => options.send!(input, call) as Effect.Effect<unknown, unknown>),
-          reasonFor
+          (error) => reasonFor(error, call)
         )
       }
       const prepared = (input: unknown): Prepared => ({
@@ -70,7 +73,8 @@ export const openEffect = (options: Options) => {
                 ? raw(input, call)
                 : Effect.flatMap(raw(input, call), (answer) => {
                     const verdict = classifyAnswer(answer)
-                    return verdict === undefined
+                    if (verdict?.limit !== undefined) call.tell(verdict.limit)
+                    return verdict === undefined || verdict.reason === "Answered"
                       ? Effect.succeed(answer)
                       : Effect.fail(Reason.make(verdict.reason, { message: "the answer was classified", ...verdict }))
                   })
@@ -94,7 +98,7 @@ export const openEffect = (options: Options) => {
         keep: makeKeep({
           input: options.input,
           success: options.success ?? Schema.Unknown,
-          error: undefined,
+          error: options.error,
           services,
           restore: (_request, input) => Effect.succeed(prepared(input))
         }),

@@ -25,6 +25,7 @@ export const makeKeep = (options: {
     loadInput: input.decode,
     saveResult: result.encode,
     loadResult: result.decode,
+    keepsErrors: options.error !== undefined,
     saveError:
       options.error === undefined
         ? () => Effect.fail(Reason.make("InvalidInput", { message: "the error has no schema" }))

@@ -97,29 +97,35 @@ export const settled = (entry: Entry, verdict: Verdict, learned: Learned, now: n
   }
 }
 
-/** `behind` says whether it has to wait for others of its lane when it is redriven. */
+/** `behind` says whether it has to wait for others of its lane when it is revived. */
 export const changed = (entry: Entry, change: Change, behind: boolean, now: number): Entry => {
   const over: Entry = { ...entry, why: undefined, changedAt: now }
+  const revived: Entry = {
+    ...over,
+    state: behind ? "Waiting" : "Pending",
+    generation: entry.generation + 1,
+    attempts: 0,
+    tries: 0,
+    crashes: 0,
+    dueAt: now
+  }
   switch (change._tag) {
     case "Redrive": {
       const forgets = change.newKey !== undefined || change.again === true
       return {
-        ...over,
+        ...revived,
         ...(forgets ? { outcome: "NotSent", firstSentAt: undefined, inDoubtAt: undefined } : {}),
         key: change.newKey ?? entry.key,
-        state: behind ? "Waiting" : "Pending",
-        generation: entry.generation + 1,
-        attempts: 0,
-        tries: 0,
-        crashes: 0,
         dueAt: now + millisOf(change.delay),
         expiresAt: undefined
       }
     }
+    case "Answer":
+      return { ...revived, outcome: "Applied", answer: change.answer }
     case "Discard":
       return { ...over, state: "Discarded", payload: "", answer: undefined }
     case "Resolve":
-      return { ...over, state: "Delivered", outcome: "Applied", payload: "", result: change.result }
+      return { ...over, state: "Delivered", outcome: "Applied", payload: "" }
   }
 }
 

@@ -13,6 +13,7 @@ import * as Outcome from "../Outcome.ts"
 import type { Entry, Why } from "../OutboxEntry.ts"
 import { Undelivered } from "../OutboxError.ts"
 import type { Claimed, Learned, Store, StoreError } from "../OutboxStore.ts"
+import type * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { CallRecord } from "./call.ts"
 import { servicesOf, withServices } from "./context.ts"
@@ -61,6 +62,15 @@ const pauseOf = (schedule: Schedule.Schedule<unknown, unknown>, tries: number): 
     }
     return pause
   })
+
+/** The history of an entry whose answer could not be read, once: the handler of that may have to run again. */
+const unreadOf = ({ history, outcome }: Entry, { _tag, message }: Reason.Reason, at: number): Entry["history"] =>
+  history.at(-1)?.message === message
+    ? history
+    : [
+        ...history,
+        { at, reason: _tag, message, outcome, status: undefined, attempts: 0, elapsed: 0, requestId: undefined }
+      ].slice(-20)
 
 /** The claim was taken over while its owner was away. */
 class Stale {
@@ -175,15 +185,14 @@ export const run = (
     const conclude = (entry: Entry, input: unknown, verdict: Verdict, learned: Learned): Effect.Effect<void> => {
       const stored: Effect.Effect<Exclude<Parameters<Store["settle"]>[1], { readonly _tag: "Again" }>> =
         verdict._tag === "Delivered"
-          ? Effect.map(saveResult(durable, verdict.value), (result) => ({
-              _tag: "Delivered" as const,
-              result,
-              keep: Duration.millis(options.keep)
-            })).pipe(
+          ? Effect.map(
               // It was delivered, whether or not its result can be kept.
-              Effect.catch(() =>
-                Effect.succeed({ _tag: "Delivered" as const, result: undefined, keep: Duration.millis(options.keep) })
-              )
+              Effect.catch(saveResult(durable, verdict.value), () => Effect.undefined),
+              (result) => ({
+                _tag: "Delivered" as const,
+                result,
+                keep: verdict.keep ?? Duration.millis(options.keep)
+              })
             )
           : Effect.succeed({ _tag: verdict._tag, why: verdict.why })
       const written = Effect.flatMap(stored, (end) =>
@@ -216,7 +225,10 @@ export const run = (
               Effect.logError(`${name}: the handler of ${verdict._tag} failed; it runs again later`, cause)
             ),
             Effect.flatMap(
-              Effect.catch(answerOf(durable, verdict), () => Effect.undefined),
+              // An answer that is stored stays as it is: what could not be read of it now, another deploy may read.
+              entry.answer === undefined
+                ? Effect.catch(answerOf(durable, verdict), () => Effect.undefined)
+                : Effect.succeed(entry.answer),
               (answer) => again(entry, { counts: true, pausing: true, hint: 0 }, answer, learned)
             )
           )
@@ -267,16 +279,32 @@ export const run = (
         )
         return Effect.flatMap(input, (loaded) => {
           if (entry.answer !== undefined) {
-            return Effect.flatMap(
-              Effect.catch(readAnswer(durable, entry, entry.answer), () =>
-                Effect.succeed<Verdict>({
-                  _tag: Outcome.didNotHappen(entry.outcome) ? "Dead" : "NeedsReconcile",
-                  why: "schema",
-                  failure: undefined
-                })
-              ),
-              (verdict) => conclude(entry, loaded?.input, verdict, unchanged(entry))
-            )
+            return Effect.matchEffect(readAnswer(durable, entry, entry.answer), {
+              onFailure: (reason) =>
+                conclude(
+                  entry,
+                  loaded?.input,
+                  {
+                    _tag: Outcome.didNotHappen(entry.outcome) ? "Dead" : "NeedsReconcile",
+                    why: "schema",
+                    failure: undefined
+                  },
+                  { ...unchanged(entry), history: unreadOf(entry, reason, here) }
+                ),
+              onSuccess: (verdict) =>
+                // A handler of a delivery is promised the input.
+                verdict._tag === "Delivered" && loaded === undefined
+                  ? Effect.andThen(
+                      annotated(
+                        entry,
+                        Effect.logError(
+                          `${name}: ${entry.id} happened, but its input can't be read, so that its handler can't be told; it is tried again later`
+                        )
+                      ),
+                      ends(undefined, { _tag: "Again", counts: true, pausing: true, hint: 0 }, unchanged(entry))
+                    )
+                  : conclude(entry, loaded?.input, verdict, unchanged(entry))
+            })
           }
           const known = before(entry, now)
           if (known !== undefined) return ends(loaded?.input, known, unchanged(entry))

@@ -7,6 +7,7 @@ import type { Definition } from "./definition.ts"
 import { check, format } from "./duration.ts"
 import { order, rank } from "./order.ts"
 import type { Classify } from "../Reason.ts"
+import { nameOf, seenAround } from "./nesting.ts"
 import type * as P from "./policy.ts"
 import { margin } from "./boundary.ts"
 
@@ -144,18 +145,48 @@ export interface OperationPlan {
   /** Outermost first, the fixed layers included. */
   readonly layers: ReadonlyArray<{ readonly slot: string; readonly describe: string }>
   readonly worstCaseAttempts: number
+  /** The most requests that one call sends: attempts, and the hedges of each. */
+  readonly worstCaseLoad: number
+  /**
+   * The requests per call in a long outage in which no repeat succeeds, at most: what a budget leaves of the worst case.
+   */
+  readonly outageLoad: number
+  /**
+   * The retried calls around this one that this process has seen so far, and the most requests to this provider for each
+   * call that they make: with the one allowance that they share, and what it would be without.
+   */
+  readonly retriedInside: ReadonlyArray<{
+    readonly operation: string
+    readonly load: number
+    readonly unguardedLoad: number
+  }>
   /** Milliseconds, the limit of a fallback included. */
   readonly worstCaseTime: number
   readonly exhausted: string
 }
 
 /** Names that say no more than the slot does. */
-const defaultNames = new Set(["totalDeadline", "retry", "retryNever", "breaker", "bulkhead", "attemptTimeout"])
+const defaultNames = new Set([
+  "totalDeadline",
+  "budget",
+  "retry",
+  "retryNever",
+  "hedge",
+  "breaker",
+  "rateLimit",
+  "bulkhead",
+  "attemptTimeout"
+])
 
 const fixed = new Set<string>(["observe", "translate", "exhausted", "prepare", "attemptSpan", "send", "decode"])
 
-export const planOf = (name: string, definition: Definition, stack: Stack): OperationPlan => {
+export const planOf = (integration: string, name: string, definition: Definition, stack: Stack): OperationPlan => {
   const http = definition.about.http
+  const { extraLoad, maxAttempts } = stack.limits
+  const legs = 1 + (stack.limits.hedges ?? 0)
+  const worstCaseLoad = maxAttempts * legs
+  // One that only looks on bounds nothing.
+  const bounded = stack.layers.some((layer) => layer.slot === "budget" && layer.mode === "enforce")
   return {
     operation: name,
     via: http === undefined ? definition.about.transport : `${http.method} ${http.template}`,
@@ -170,7 +201,13 @@ export const planOf = (name: string, definition: Definition, stack: Stack): Oper
           describe: layer.mode === "enforce" ? layer.describe : `${layer.mode}: ${layer.describe}`
         }))
     ]),
-    worstCaseAttempts: stack.limits.maxAttempts,
+    worstCaseAttempts: maxAttempts,
+    worstCaseLoad,
+    outageLoad: Math.min(worstCaseLoad, bounded && extraLoad !== undefined ? 1 + extraLoad : Infinity),
+    retriedInside: seenAround(nameOf(integration, name)).map((around) => {
+      const load = around.attempts * (1 + around.hedges) * legs
+      return { operation: around.name, load, unguardedLoad: load * maxAttempts }
+    }),
     worstCaseTime: (stack.limits.totalDeadline ?? Infinity) + (stack.decision._tag === "Fail" ? 0 : 1_000),
     exhausted:
       definition.writeAhead === undefined
@@ -179,12 +216,23 @@ export const planOf = (name: string, definition: Definition, stack: Stack): Oper
   }
 }
 
+const requests = (count: number): string => `${count} ${count === 1 ? "request" : "requests"}`
+
 export const formatPlan = (integration: string, operations: ReadonlyArray<OperationPlan>): string =>
   [
     integration,
     ...operations.flatMap((operation) => [
       `  ${operation.operation}  ${operation.via}  ${operation.repeat}`,
       `    at worst   ${operation.worstCaseAttempts} ${operation.worstCaseAttempts === 1 ? "attempt" : "attempts"}, ${format(operation.worstCaseTime)}`,
+      `    load       at most ${requests(operation.worstCaseLoad)} per call${
+        operation.outageLoad === operation.worstCaseLoad
+          ? ""
+          : `, ${Math.ceil(operation.outageLoad * 100) / 100} in a long outage`
+      }`,
+      ...operation.retriedInside.map(
+        (around) =>
+          `    inside     ${around.operation}, retried too: at most ${requests(around.load)} together, not ${around.unguardedLoad}`
+      ),
       `    repeats    ${operation.key}`,
       `    exhausted  ${operation.exhausted}`,
       "    layers, outermost first",

@@ -24,7 +24,7 @@ import { boundary } from "./boundary.ts"
 import { CallRecord, type Prepared } from "./call.ts"
 import { type Services, servicesOf, withServices } from "./context.ts"
 import type { Definition } from "./definition.ts"
-import type { Drain } from "./drain.ts"
+import type { Drain, Ticket } from "./drain.ts"
 import { type Gate, siteOf, standsAside } from "./gate.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
 import type { Durable } from "./durable.ts"
@@ -169,7 +169,8 @@ export const compile = (
                 own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
               const written = log(fiber, event, failure)
               const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
-              return ticket === undefined ? told : Effect.andThen(told, ticket.leave)
+              if (ticket === undefined) return told
+              return Effect.andThen(told, call.lingering === undefined ? ticket.leave : leaveLater(call, ticket))
             }),
             {
               onSuccess: Effect.succeed,
@@ -197,6 +198,17 @@ export const compile = (
           integration: site.integration,
           operation: site.operation,
           problems: ["calls are to be stored, but there is no OutboxStore: provide one to this layer"]
+        })
+      }
+      const declared = Object.keys(definition.translate ?? {})
+      if (declared.length > 0 && !transport.keep.keepsErrors) {
+        // Or a handler that runs once more, or in another process, would be told another error than the caller was.
+        return yield* new PolicyError({
+          integration: site.integration,
+          operation: site.operation,
+          problems: [
+            `calls are to be stored, and with them what they failed with until a handler was told: give the schema of ${declared.join(", ")} as \`error\``
+          ]
         })
       }
       durable = {
@@ -240,6 +252,17 @@ export const compile = (
         return Effect.mapError(perform(call, fiber, run, [], callSite), (failure) => translate(failure, input))
       })
     return { method, durable }
+  })
+
+/** What the call gave up may still run when it has ended. Until then a closing layer waits for it. */
+const leaveLater = (call: CallRecord, ticket: Ticket): Effect.Effect<void> =>
+  Effect.sync(() => {
+    let running = call.lingering!.length
+    for (const fiber of call.lingering!) {
+      fiber.addObserver(() => {
+        if (--running === 0) Effect.runSync(ticket.leave)
+      })
+    }
   })
 
 /** The call that stored an entry, as a link of the span that makes it. */
@@ -291,6 +314,7 @@ const observe = (
   latency: now - call.startedAt,
   retryDelay: call.waited,
   queueWait: call.totalQueued,
+  queuedFor: { bulkhead: call.totalQueued - call.totalQueuedForRate, ratelimit: call.totalQueuedForRate },
   correlationId: call.correlationId,
   traceId,
   key: call.key,

@@ -17,7 +17,7 @@ import { answerOf, decide, type Durable, idOf, learnedOf, payloadOf, resultOf } 
 import { withoutStack } from "./stack.ts"
 import { nowOf } from "./timer.ts"
 
-/** How long storing may take, past which the call's own failure stands. */
+/** How long storing may take, past which the call's own result stands. */
 const limit = 1_000
 
 /** How long, after a call's own deadline, its owner has to write down what became of it. */
@@ -92,6 +92,28 @@ const offer = (
 
 const over: ReadonlySet<Entry["state"]> = new Set(["Dead", "NeedsReconcile", "Discarded"])
 
+/**
+ * How an effect ends that writes something down: within a second, whatever the caller does meanwhile, for what was sent is
+ * not to be lost. Past that it is given up, and who waits for it is not held up if it does not heed that.
+ */
+const bounded = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E | string>> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Effect.forkDetach(Effect.interruptible(self)), (fiber) => {
+      let late = false
+      const written = Effect.callback<Exit.Exit<A, E | string>>((resume) => {
+        fiber.addObserver((exit) => {
+          if (!late) resume(Effect.succeed(exit))
+        })
+      })
+      const given = Effect.map(Effect.sleep(limit), () => {
+        late = true
+        fiber.interruptUnsafe()
+        return Exit.fail(`the outbox took longer than ${limit} ms`)
+      })
+      return Effect.raceFirst(Effect.interruptible(written), Effect.interruptible(given))
+    })
+  )
+
 // ---- park
 
 /** Stores what the policy gave up. */
@@ -130,26 +152,9 @@ export const park = (store: Store, durable: Durable, prepare: CallStep, step: Ca
         }
       )
     })
-  /** At most a second, whatever the caller does meanwhile: what was sent is not to be lost. */
-  const bounded = (call: CallRecord, failure: CallFailure | undefined): Effect.Effect<Exit.Exit<unknown, unknown>> =>
-    Effect.uninterruptible(
-      Effect.flatMap(Effect.forkDetach(Effect.interruptible(store.outside(attempt(call, failure)))), (fiber) => {
-        let late = false
-        const stored = Effect.callback<Exit.Exit<unknown, unknown>>((resume) => {
-          fiber.addObserver((exit) => {
-            if (!late) resume(Effect.succeed(exit))
-          })
-        })
-        const given = Effect.map(Effect.sleep(limit), () => {
-          late = true
-          fiber.interruptUnsafe()
-          return Exit.fail(`the outbox took longer than ${limit} ms`)
-        })
-        return Effect.raceFirst(Effect.interruptible(stored), Effect.interruptible(given))
-      })
-    )
+  const stored = (call: CallRecord, failure: CallFailure | undefined) => bounded(store.outside(attempt(call, failure)))
   const instead = (call: CallRecord, failure: CallFailure): Effect.Effect<unknown, CallFailure> =>
-    Effect.flatMap(bounded(call, failure), (exit) =>
+    Effect.flatMap(stored(call, failure), (exit) =>
       Exit.isSuccess(exit) ? Effect.succeed(exit.value) : Effect.fail(notParked(failure, exit.cause))
     )
 
@@ -164,8 +169,8 @@ export const park = (store: Store, durable: Durable, prepare: CallStep, step: Ca
         const sent = call.attempts.some(({ outcome }) => outcome !== "NotSent")
         return !sent || call.attempts.at(-1)?.reason === "Success"
           ? Effect.void
-          : Effect.flatMap(bounded(call, undefined), (stored) =>
-              Exit.isSuccess(stored)
+          : Effect.flatMap(stored(call, undefined), (exit) =>
+              Exit.isSuccess(exit)
                 ? Effect.void
                 : Effect.logWarning(`${call.integration} ${call.operation} was given up and could not be parked`)
             )
@@ -287,11 +292,13 @@ export const writeAhead = (
         : Effect.flatMap(answerOf(durable, what), (answer) =>
             store.settle(entry, { _tag: "Again", delay: Duration.zero, counts: true, pausing: false, answer }, learned)
           )
-    // A success is never turned into an error: when the lease ends, a worker looks after the entry.
-    return Effect.catchCause(written, () =>
-      Effect.logWarning(
-        `${call.integration} ${call.operation}: what became of the stored call ${entry.id} could not be written down; a worker will see to it`
-      )
+    // What the call came to is never turned into an error, nor held back: when the lease ends, a worker looks after the entry.
+    return Effect.flatMap(bounded(written), (end) =>
+      Exit.isSuccess(end)
+        ? Effect.void
+        : Effect.logWarning(
+            `${call.integration} ${call.operation}: what became of the stored call ${entry.id} could not be written down; a worker will see to it`
+          )
     )
   }
 

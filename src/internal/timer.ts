@@ -51,6 +51,20 @@ export const cutAfter = <A, E, R>(
             })
       )
 
+/**
+ * Runs `f` after `millis` in the context of a fiber, unless the returned function is called before. A defect of `f` stays
+ * in a fiber of its own.
+ */
+export const later = (fiber: Fiber.Fiber<unknown, unknown>, millis: number, f: () => void): (() => void) => {
+  const run = Effect.runForkWith(fiber.context)
+  if (fiber.getRef(Clock.Clock) !== liveClock || millis > longestTimer) {
+    const waiting = run(Effect.andThen(Effect.sleep(millis), Effect.sync(f)))
+    return () => waiting.interruptUnsafe(fiber.id)
+  }
+  const timer = setTimeout(() => void run(Effect.sync(f)), millis)
+  return () => clearTimeout(timer)
+}
+
 /** Epoch milliseconds of the current clock. */
 export const withNow = <A, E, R>(f: (now: number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => f(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))

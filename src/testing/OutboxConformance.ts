@@ -17,6 +17,7 @@ import { keeping } from "./internal/outbox/keeping.ts"
 import { lanes } from "./internal/outbox/lanes.ts"
 import { offers } from "./internal/outbox/offers.ts"
 import { verdicts } from "./internal/outbox/verdicts.ts"
+import { workers } from "./internal/outbox/workers.ts"
 import { Violation } from "./StoreHarness.ts"
 
 export type { Harness, Opened } from "./internal/outbox/bench.ts"
@@ -62,8 +63,8 @@ const caseOf = ({ body, name }: Check): Case => ({
 })
 
 /**
- * Every case: what an offer stores, what a claim gets, how it ends and who may end it, lanes, what a person may do, what is
- * forgotten, lists and texts, races, and random sequences against a model.
+ * Every case: what an offer stores, what a claim gets, how it ends and who may end it, lanes, what a person may do and what
+ * a worker makes of it, what is forgotten, lists and texts, races, and random sequences against a model.
  *
  * **When to use**
  *
@@ -98,9 +99,15 @@ const caseOf = ({ body, name }: Check): Case => ({
  * @category cases
  * @since 0.1.0
  */
-export const cases: ReadonlyArray<Case> = [...offers, ...verdicts, ...lanes, ...hands, ...keeping, ...histories].map(
-  caseOf
-)
+export const cases: ReadonlyArray<Case> = [
+  ...offers,
+  ...verdicts,
+  ...lanes,
+  ...hands,
+  ...workers,
+  ...keeping,
+  ...histories
+].map(caseOf)
 
 /**
  * How a store did.

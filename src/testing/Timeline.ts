@@ -87,6 +87,7 @@ const attemptLines = (attempt: Attempt, total: number): ReadonlyArray<string> =>
  *   latency: 100,
  *   retryDelay: 50,
  *   queueWait: 0,
+ *   queuedFor: { bulkhead: 0, ratelimit: 0 },
  *   correlationId: "c-1",
  *   traceId: undefined,
  *   key: "k-1",

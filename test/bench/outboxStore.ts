@@ -1,8 +1,10 @@
 /**
  * What the stores of the outbox cost: an offer, a claim with its end, lists at 1,000,000 rows, and memory per 100,000
- * entries. SQLite in a new file of the temporary folder; PostgreSQL where `DATABASE_URL` says where.
+ * entries; and 100,000 parked calls drain through a worker with flat memory (outboxDrain.ts). SQLite in a new file of the
+ * temporary folder; PostgreSQL where `DATABASE_URL` says where. Ends with 1 if a drain does not pass.
  *
- * `node --expose-gc -C @breakwater/source test/bench/outboxStore.ts --only sqlite --rows 100000`
+ * `npm run bench:outbox -- --only sqlite --rows 100000`
+ * `.ci/stores npm run bench:outbox -- --part drain --json`
  */
 import { PgClient } from "@effect/sql-pg"
 import { type OutboxStore, OutboxStoreMemory } from "breakwater"
@@ -17,6 +19,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
+import { drain as drainParked, type Drained } from "./outboxDrain.ts"
 
 type Store = OutboxStore.Store
 
@@ -27,7 +30,12 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     rows: { type: "string", default: "1000000" },
     entries: { type: "string", default: "" },
-    memory: { type: "string", default: "100000" }
+    memory: { type: "string", default: "100000" },
+    /** `costs`, `drain`, or both. */
+    part: { type: "string", default: "costs,drain" },
+    parked: { type: "string", default: "100000" },
+    /** The drains, as JSON; whatever else is printed goes to stderr. */
+    json: { type: "boolean", default: false }
   }
 })
 const rows = Number(values.rows)
@@ -35,7 +43,7 @@ const rows = Number(values.rows)
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc") as () => void
 
-const print = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
+const print = (line: string) => Effect.sync(() => (values.json ? process.stderr : process.stdout).write(`${line}\n`))
 const many = (n: number) => Math.round(n).toLocaleString("en-US")
 
 const names = { integration: "billing", operation: "charge" }
@@ -302,6 +310,24 @@ const memory = Effect.gen(function* () {
   yield* store.list({}, { limit: 1 })
 })
 
+const parts = values.part.split(",")
+const drains: Array<Drained> = []
+
+const drainOf = Effect.fnUntraced(function* (opened: Opened) {
+  const drained = yield* drainParked(opened, Number(values.parked))
+  drains.push(drained)
+  const { drainedPerSecond, entries, fewer, heap, left, notOnce, parkedPerSecond, pass, seconds } = drained
+  yield* print(
+    `${drained.store}: ${many(entries)} parked calls drain through a worker, in ${seconds} s${fewer === undefined ? "" : ` (${fewer})`}`
+  )
+  yield* row("parked, 16 at a time", `${many(parkedPerSecond)}/s`)
+  yield* row("drained, 16 at a time", `${many(drainedPerSecond)}/s`)
+  for (const [percent, bytes] of Object.entries(heap)) {
+    yield* row(`heap when ${percent} % are drained`, `${(bytes / 2 ** 20).toFixed(1)} MiB`)
+  }
+  yield* row(`left in the store: ${left}; not made once: ${notOnce}`, pass ? "pass" : "FAIL")
+})
+
 const program = Effect.gen(function* () {
   for (const [id, open] of Object.entries(stores)) {
     if (!id.startsWith(values.only)) continue
@@ -309,13 +335,18 @@ const program = Effect.gen(function* () {
       yield* print(`${id}: not measured, for DATABASE_URL is not set\n`)
       continue
     }
-    // First of all, while there is nothing else in the heap.
-    if (id === "memory") yield* memory
-    yield* Effect.scoped(Effect.flatMap(open, work))
-    // In a place of its own: what the other measurement has left is not in its way.
-    if (id !== "sqlite-full") yield* Effect.scoped(Effect.flatMap(open, looks))
+    // First of all, while there is nothing else in the heap. How a file is synchronized takes no memory.
+    if (parts.includes("drain") && id !== "sqlite-full") yield* Effect.scoped(Effect.flatMap(open, drainOf))
+    if (parts.includes("costs")) {
+      if (id === "memory") yield* memory
+      yield* Effect.scoped(Effect.flatMap(open, work))
+      // In a place of its own: what the other measurement has left is not in its way.
+      if (id !== "sqlite-full") yield* Effect.scoped(Effect.flatMap(open, looks))
+    }
     yield* print("")
   }
 })
 
 await Effect.runPromise(program)
+if (values.json) process.stdout.write(`${JSON.stringify({ drains }, null, 2)}\n`)
+if (drains.some(({ pass }) => !pass)) process.exitCode = 1

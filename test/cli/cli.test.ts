@@ -196,15 +196,23 @@ describe("breakwater outbox", () => {
     Effect.gen(function* () {
       const gone = yield* run(`outbox discard --state pending --state waiting --yes --json ${evidence}`)
       assert.deepStrictEqual([gone.code, JSON.parse(gone.stdout)], [0, { changed: [1, 9, 12].map(idOf), refused: [] }])
-      assert.strictEqual((yield* run(`outbox resolve order-6 ${evidence} --result 7`)).code, 0)
+      const told = yield* run(`outbox resolve order-6 ${evidence} --result 7`)
+      assert.strictEqual(told.code, 0)
+      assert.include(told.stdout, "a worker runs its handler with the result")
+      const untold = yield* run(`outbox resolve order-11 ${evidence}`)
+      assert.strictEqual(untold.code, 0)
+      assert.include(untold.stdout, "No handler is run for it")
       const after = yield* states
       assert.deepStrictEqual(
-        [1, 6, 9, 12].map((n) => after[idOf(n)]),
-        ["Discarded", "Delivered", "Discarded", "Discarded"]
+        [1, 6, 9, 11, 12].map((n) => after[idOf(n)]),
+        ["Discarded", "Pending", "Discarded", "Delivered", "Discarded"]
       )
       const again = yield* run(`outbox resolve order-6 ${evidence}`)
       assert.strictEqual(again.code, 1)
-      assert.include(again.stderr, "it is Delivered")
+      assert.include(again.stderr, "it is Pending. Nothing is to be done: it is known how it ended")
+      const over = yield* run(`outbox resolve order-11 ${evidence}`)
+      assert.strictEqual(over.code, 1)
+      assert.include(over.stderr, "it is Delivered")
       const nothing = yield* run(`outbox discard --operation nothing ${evidence}`)
       assert.strictEqual(nothing.code, 1)
       assert.include(nothing.stderr, "nothing matched")

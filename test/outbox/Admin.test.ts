@@ -272,7 +272,7 @@ describe("OutboxAdmin", () => {
     })
   )
 
-  it.effect("resolves with a result that the one who waits can read, enciphered like every other", () =>
+  it.effect("resolves with a result for a worker, enciphered like every other, and without one at once", () =>
     Effect.gen(function* () {
       const admin = yield* OutboxAdmin.OutboxAdmin
       const store = yield* OutboxStore.OutboxStore
@@ -280,10 +280,16 @@ describe("OutboxAdmin", () => {
       yield* admin.resolve(id, { ...signed, result: { id: "ch_1" } })
       const [{ audits, entry }] = yield* admin.show(id)
       assert.deepStrictEqual(
-        [entry.state, entry.outcome, entry.result, audits[0]!.action],
-        ["Delivered", "Applied", '<{"result":{"id":"ch_1"}}>', "resolve"]
+        [entry.state, entry.outcome, entry.answer, entry.result, audits[0]!.action],
+        [
+          "Pending",
+          "Applied",
+          `<{"_tag":"Delivered","result":{"id":"ch_1"},"keep":${30 * 86_400_000}}>`,
+          undefined,
+          "resolve"
+        ]
       )
-      refusedAs(yield* Effect.flip(admin.resolve(id, signed)), "WrongState", "it happened")
+      refusedAs(yield* Effect.flip(admin.resolve(id, signed)), "WrongState", "it is known how it ended")
       const other = yield* ended(2, dead)
       refusedAs(
         yield* Effect.flip(admin.resolve(other, { ...signed, result: { big: 1n } })),
@@ -291,6 +297,13 @@ describe("OutboxAdmin", () => {
         "nothing was changed"
       )
       assert.strictEqual((yield* store.audits(other)).length, 0)
+      yield* admin.resolve(other, signed)
+      const [{ entry: over }] = yield* admin.show(other)
+      assert.deepStrictEqual(
+        [over.state, over.outcome, over.result, over.payload],
+        ["Delivered", "Applied", undefined, ""]
+      )
+      refusedAs(yield* Effect.flip(admin.resolve(other, signed)), "WrongState", "it happened")
     }).pipe(
       Effect.provide(Test),
       Effect.provideService(OutboxStore.Cipher, {

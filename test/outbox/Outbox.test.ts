@@ -220,8 +220,7 @@ describe("Outbox.writeAhead, outside of a transaction", () => {
       provider.next("Declined")
       assert.deepStrictEqual(yield* Effect.flip(shop.charge(order)), new Declined({ order: "o1" }))
       yield* work("10 seconds")
-      assert.strictEqual(told.length, 1)
-      assert.match(told[0]!, /^charge dead (Declined|ShopDown) rejected$/)
+      assert.deepStrictEqual(told, ["charge dead Declined rejected"])
       const error = yield* Effect.flip(Outbox.await(Shop, "charge", (yield* only).id))
       assert.isTrue(error instanceof OutboxError && error.reason === "NotDelivered" && error.why === "rejected")
     })
@@ -233,7 +232,7 @@ describe("Outbox.writeAhead, outside of a transaction", () => {
       const provider = yield* Provider
       provider.always = "Down"
       yield* run(shop.charge(order))
-      yield* work("2 days", Slow)
+      yield* work("1 day", Slow)
       const entry = yield* only
       assert.strictEqual(entry.state, "Pending")
       assert.strictEqual(entry.attempts, 0)
@@ -352,10 +351,7 @@ describe("a lane", () => {
       yield* shop.lane({ order: "a/3", amount: 1 })
       yield* shop.lane({ order: "b/1", amount: 1 })
       yield* work()
-      assert.deepStrictEqual(
-        told.toSorted().map((line) => line.replace(/(Declined|ShopDown)/, "…")),
-        ["lane dead … rejected", "lane delivered b/1 ch_b/1"]
-      )
+      assert.deepStrictEqual(told.toSorted(), ["lane dead Declined rejected", "lane delivered b/1 ch_b/1"])
       const [dead] = yield* store.list({ states: ["Dead"] }, { limit: 10 })
       yield* store.change(dead!, { _tag: "Discard" }, { action: "discard", by: "me", evidence: "declined" })
       yield* work()

@@ -143,8 +143,11 @@ export const mutants: ReadonlyArray<Mutant> = [
     ...entry,
     inDoubtAt: undefined
   })),
-  claimed("in spite of an answer it is in doubt", ["claim: a stored answer"], (entry, now) =>
-    entry.crashes > 0 && entry.answer !== undefined ? { ...entry, outcome: "Unknown", inDoubtAt: now } : entry
+  claimed(
+    "in spite of an answer it is in doubt",
+    ["claim: a stored answer", "answer: a claim that is lost"],
+    (entry, now) =>
+      entry.crashes > 0 && entry.answer !== undefined ? { ...entry, outcome: "Unknown", inDoubtAt: now } : entry
   ),
   mutant("what one has claimed, the next one gets too", ["race: of many claims"], (store) => {
     const last = new Map<string, OutboxStore.Claimed>()
@@ -215,8 +218,10 @@ export const mutants: ReadonlyArray<Mutant> = [
     ...offer,
     lane: offer.lane && { ...offer.lane, name: offer.lane.name.trim().toLowerCase() }
   })),
-  shown("what is redriven waits for nobody", ["lane: where entries say different things"], (entry) =>
-    entry.state === "Waiting" && entry.generation > 0 ? { ...entry, state: "Pending" } : entry
+  shown(
+    "what is revived waits for nobody",
+    ["lane: where entries say different things", "answer: in a lane"],
+    (entry) => (entry.state === "Waiting" && entry.generation > 0 ? { ...entry, state: "Pending" } : entry)
   ),
   shown(
     "every place is the first",
@@ -238,11 +243,17 @@ export const mutants: ReadonlyArray<Mutant> = [
   changed("a redrive has no new key", ["redrive: with a new key"], (change) =>
     change._tag === "Redrive" ? { ...change, newKey: undefined } : change
   ),
-  changed("a redrive forgets nothing", ["redrive: again without a key", "model"], (change) =>
+  changed("a redrive forgets nothing", ["redrive: again without a key", "worker: what a person", "model"], (change) =>
     change._tag === "Redrive" ? { ...change, again: false } : change
   ),
-  changed("a resolution has no result", ["resolve"], (change) =>
-    change._tag === "Resolve" ? { ...change, result: undefined } : change
+  changed("an answer by hand is another one", ["answer: it is known", "worker: a person's answer"], (change) =>
+    change._tag === "Answer" ? { ...change, answer: `${change.answer}?` } : change
+  ),
+  changed("an answer by hand is no answer", ["answer: it is known", "worker: a person's answer", "model"], (change) =>
+    change._tag === "Answer" ? { _tag: "Redrive", delay: Duration.zero, newKey: undefined } : change
+  ),
+  changed("an answer by hand is told to nobody", ["answer: it is known", "worker: a person's answer"], (change) =>
+    change._tag === "Answer" ? { _tag: "Resolve", keep: Duration.hours(1) } : change
   ),
   changed("what is given up is kept for ever", ["sweep: what was delivered"], (change) =>
     change._tag === "Discard" ? { ...change, keep: Duration.days(9_999) } : change

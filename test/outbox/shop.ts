@@ -50,7 +50,7 @@ export class Provider extends Context.Service<Provider, ProviderShape>()("test/P
   static readonly layer = Layer.sync(Provider, makeProvider)
 }
 
-export class Declined extends Data.TaggedError("Declined")<{ readonly order: string }> {}
+export class Declined extends Schema.TaggedError<Declined>()("Declined", { order: Schema.String }) {}
 /** Without a tag, as an SDK's is: what it means is said by `classify` alone. */
 class Lost extends Error {
   readonly how: "Down" | "Throttled" | "Refused" | "Lost"
@@ -112,6 +112,7 @@ const operation = {
   success: Charged,
   send,
   classify,
+  error: Declined,
   translate: { Declined: (error: Declined) => error }
 }
 

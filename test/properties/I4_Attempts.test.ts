@@ -74,4 +74,43 @@ describe("I4: attempts", () => {
       }).pipe(seededly(seed)),
     tries(80)
   )
+
+  it.effect.prop(
+    "retries of all calls together, with waits and callers who give up, are no more than their budget",
+    { seed, rate: between(4, 10), callers: between(2, 16), max: between(2, 5), capacity: between(14, 90) },
+    ({ callers, capacity, max, rate, seed }) =>
+      Effect.gen(function* () {
+        const { acme, events, provider } = yield* world({
+          faults: FaultInjection.seeded({ seed, rate: rate / 10, faults: transient }),
+          only: ["charge", "get"],
+          policy: Policy.standard({ maxAttempts: max, attemptTimeout: "1 second", budget: { capacity, name: "small" } })
+        })
+        yield* settle(
+          Effect.forEach(
+            Array.from({ length: callers }, (_, n) => n),
+            (n) => {
+              const call = Effect.delay(callOf(acme, n % 2 === 0 ? "charge" : "get", `o-${n}`), n * 20)
+              return Effect.exit(n % 3 === 0 ? Effect.timeout(call, 150 + n * 40) : call)
+            },
+            { concurrency: "unbounded" }
+          )
+        )
+        const made = events.flatMap(({ attempts }) => attempts.filter(({ reason }) => reason !== "BudgetSpent"))
+        const begun = events.filter(({ attempts }) => attempts.length > 0).length
+        const decided = events.flatMap(({ decisions }) => decisions.filter((one) => one.decided === "retried")).length
+        assert.isAtMost(provider.requests.length, made.length)
+        assert.isAtMost(made.length - begun, decided)
+        for (const event of events) assert.isAtMost(event.attempts.length, max)
+        // A success gives at most what a retry costs; the cheapest costs 5.
+        const given = events.filter(
+          ({ callOutcome }) => callOutcome === "ok" || callOutcome === "ok_after_retry"
+        ).length
+        assert.isAtMost(decided * 5, capacity + given * 14)
+        const cheap = events.some(({ attempts }) =>
+          attempts.some(({ reason, status }) => reason === "Throttled" || reason === "InProgress" || status === 429)
+        )
+        if (given === 0 && !cheap) assert.isAtMost(decided, Math.floor(capacity / 14))
+      }).pipe(seededly(seed)),
+    tries(120)
+  )
 })

@@ -1,7 +1,7 @@
 // I9: every layer acts. Each place of the order has a check that passes with the layer and fails without it; a place
 // without a check fails this file.
 import { assert, describe, it } from "@effect/vitest"
-import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Telemetry } from "breakwater"
+import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Reason, Telemetry } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import {
@@ -24,7 +24,8 @@ import { siteAlone } from "../../src/internal/alone.ts"
 import { CallRecord } from "../../src/internal/call.ts"
 import { order, type Slot } from "../../src/internal/order.ts"
 import { fromLayers } from "../../src/internal/policy.ts"
-import { AcmeApi, Declined, Failed, seededly, settle, thing } from "./support.ts"
+import { catalog, patient } from "./askers.ts"
+import { AcmeApi, Declined, Failed, say, scripted, seededly, settle, thing } from "./support.ts"
 
 /** The standard stack with the stateful layers. */
 const whole = Policy.stack(
@@ -40,6 +41,13 @@ const idle = (slot: Slot, policy: Policy.Any = whole): Policy.Complete =>
       layer.slot === slot ? { ...layer, build: () => Effect.succeed((step: never) => step) as never } : layer
     )
   ) as Policy.Complete
+
+/** One request more while the first is slow. */
+const hedged = Policy.stack(
+  whole,
+  Policy.retryNever("a retry would be a second request too"),
+  Policy.hedge({ after: 100, maxExtraLoad: 1 })
+) as Policy.Complete
 
 /** A policy whose layer stands at another place, so that what the runner puts around its own place is gone. */
 const moved = (from: Slot, to: "call" | "attempt"): Policy.Complete =>
@@ -207,6 +215,34 @@ const checks: Readonly<Record<Slot, readonly [name: string, check: Check, withou
       }),
     { policy: moved("totalDeadline", "call") }
   ],
+  staleIfError: [
+    "a provider that goes down is replaced by its last good answer",
+    (setup) =>
+      Effect.gen(function* () {
+        const stale = Policy.staleIfError({ for: "1 minute", principal: "everyone" })
+        const { get } = yield* catalog({
+          policy: idleIf(setup, "staleIfError", Policy.stack(patient, stale)),
+          send: ({ n }) => (n === 1 ? Effect.void : say(Reason.unavailable()))
+        })
+        const first = yield* settle(get())
+        assert.deepStrictEqual(yield* settle(get()), first)
+      }),
+    { policy: whole }
+  ],
+  coalesce: [
+    "two that ask the same at once are one request",
+    (setup) =>
+      Effect.gen(function* () {
+        const coalesce = Policy.coalesce({ principal: "everyone" })
+        const { get, sent } = yield* catalog({
+          policy: idleIf(setup, "coalesce", Policy.stack(patient, coalesce)),
+          send: () => Effect.sleep(100)
+        })
+        yield* settle(Effect.all([get(), get()], { concurrency: "unbounded" }))
+        assert.strictEqual(sent.length, 1)
+      }),
+    { policy: whole }
+  ],
   call: [
     "a custom layer of a call runs once",
     (setup) =>
@@ -221,6 +257,23 @@ const checks: Readonly<Record<Slot, readonly [name: string, check: Check, withou
       }),
     { policy: whole }
   ],
+  budget: [
+    "of three calls that fail, two retries are made",
+    (setup) =>
+      Effect.gen(function* () {
+        const small = Policy.budget({ capacity: 28 })
+        const { charge, provider } = yield* shop(() => FaultInjection.status(503), {
+          policy: idleIf(setup, "budget", Policy.stack(whole, small))
+        })
+        for (let n = 0; n < 3; n++) {
+          yield* settle(charge)
+          yield* TestClock.adjust("1 minute")
+        }
+        // Three attempts, and then one each: the breaker, which is open by then, has been given the time to close.
+        assert.isAtMost(provider.requests.length, 5)
+      }),
+    { policy: whole }
+  ],
   retry: [
     "a 503 is followed by a success",
     (setup) =>
@@ -229,6 +282,19 @@ const checks: Readonly<Record<Slot, readonly [name: string, check: Check, withou
         assert.deepStrictEqual(yield* settle(charge), Exit.succeed(thing))
       }),
     { policy: idle("retry") }
+  ],
+  hedge: [
+    "a read that hangs is answered by a second request",
+    (setup) =>
+      Effect.gen(function* () {
+        const { call } = yield* scripted({
+          repeat: "Safe",
+          policy: setup.policy ?? hedged,
+          send: (n) => (n === 1 ? Effect.never : Effect.succeed(n))
+        })
+        assert.deepStrictEqual(yield* settle(call), Exit.succeed(2))
+      }),
+    { policy: idle("hedge", hedged) }
   ],
   circuitBreaker: [
     "a provider that is down is left alone after three attempts",
@@ -245,6 +311,17 @@ const checks: Readonly<Record<Slot, readonly [name: string, check: Check, withou
         yield* TestClock.adjust("1 minute")
       }),
     { policy: idle("circuitBreaker") }
+  ],
+  rateLimit: [
+    "two attempts start in a minute, and no third",
+    (setup) =>
+      Effect.gen(function* () {
+        const limited = Policy.stack(whole, Policy.rateLimit({ limit: 2, window: "1 minute", maxWait: 0 }))
+        const { charge, provider } = yield* shop([], { policy: idleIf(setup, "rateLimit", limited) })
+        for (let n = 0; n < 3; n++) yield* settle(charge)
+        assert.strictEqual(provider.requests.length, 2)
+      }),
+    { policy: whole }
   ],
   bulkhead: [
     "two attempts run at once, and no third",

@@ -2,7 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { IdempotencyStore } from "breakwater"
 import { RedisIdempotencyStore } from "breakwater/redis"
-import { SqlIdempotencyStore } from "breakwater/sql"
+import { SqlIdempotencyStore, SqlOutboxStore } from "breakwater/sql"
 import { SqliteClient } from "breakwater/sql/node"
 import { Duration, Effect, Exit, Scope } from "effect"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
@@ -18,7 +18,7 @@ import { type Promised, scenarios, write } from "./scenarios.ts"
 
 type Store = IdempotencyStore.Store
 
-const today: Modules = { SqlIdempotencyStore, SqliteClient, RedisIdempotencyStore }
+const today: Modules = { SqlIdempotencyStore, SqlOutboxStore, SqliteClient, RedisIdempotencyStore }
 const versions = readdirSync(import.meta.dirname, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !entry.name.endsWith(".draft"))
   .map(({ name }) => name)

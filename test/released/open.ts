@@ -1,8 +1,8 @@
 /** The stores of any version, over clients of today: what is given is that version's modules. Loads no breakwater itself. */
 import { NodeRedis } from "@effect/platform-node"
-import type { IdempotencyStore } from "breakwater"
+import type { IdempotencyStore, OutboxStore } from "breakwater"
 import type { RedisIdempotencyStore } from "breakwater/redis"
-import type { SqlIdempotencyStore } from "breakwater/sql"
+import type { SqlIdempotencyStore, SqlOutboxStore } from "breakwater/sql"
 import type { SqliteClient } from "breakwater/sql/node"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { Redis } from "effect/persistence"
@@ -14,6 +14,10 @@ import { join } from "node:path"
 
 export type Kind = "sqlite" | "postgres" | "redis"
 export const kinds: ReadonlyArray<Kind> = ["sqlite", "postgres", "redis"]
+
+/** Where an outbox may be. */
+export type SqlKind = Exclude<Kind, "redis">
+export const sqlKinds: ReadonlyArray<SqlKind> = ["sqlite", "postgres"]
 
 const { DATABASE_URL, REDIS_URL } = process.env
 
@@ -28,6 +32,7 @@ export const missing = (kind: Kind): string | undefined =>
 /** What a version's bundle exports. */
 export interface Modules {
   readonly SqlIdempotencyStore: Pick<typeof SqlIdempotencyStore, "make" | "migrate">
+  readonly SqlOutboxStore: Pick<typeof SqlOutboxStore, "make" | "migrate">
   readonly SqliteClient: Pick<typeof SqliteClient, "layer">
   readonly RedisIdempotencyStore: Pick<typeof RedisIdempotencyStore, "make">
 }
@@ -82,6 +87,29 @@ export const migrate = (modules: Modules, kind: Kind, place: string): Effect.Eff
           )
         )
       )
+
+export const outboxTableOf = (kind: SqlKind, place: string): string =>
+  kind === "sqlite" ? "breakwater_outbox" : `${place}.breakwater_outbox`
+
+/** The outbox of these modules over a client of that place. */
+export const openOutbox = (
+  modules: Modules,
+  kind: SqlKind,
+  place: string,
+  sql: SqlClient.SqlClient
+): Effect.Effect<OutboxStore.Store> =>
+  Effect.provideService(modules.SqlOutboxStore.make({ table: outboxTableOf(kind, place) }), SqlClient.SqlClient, sql)
+
+export const migrateOutbox = (modules: Modules, kind: SqlKind, place: string): Effect.Effect<unknown, unknown> =>
+  Effect.scoped(
+    Effect.flatMap(sqlClient(modules, kind, place), (sql) =>
+      Effect.provideService(
+        modules.SqlOutboxStore.migrate({ table: outboxTableOf(kind, place) }),
+        SqlClient.SqlClient,
+        sql
+      )
+    )
+  )
 
 /** An empty place: a folder, a schema, or a prefix, which is gone afterwards. It has no table yet. */
 export const emptyPlace = (modules: Modules, kind: Kind): Opening<string> =>

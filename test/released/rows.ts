@@ -57,7 +57,8 @@ const shifted = (fields: { readonly [name: string]: unknown }, { epochs, times }
     })
   )
 
-const sqlNow = (sql: SqlClient.SqlClient): Effect.Effect<number, unknown> =>
+/** The clock of the database, in epoch milliseconds. */
+export const sqlNow = (sql: SqlClient.SqlClient): Effect.Effect<number, unknown> =>
   Effect.map(
     sql<{ readonly now: number | bigint | string }>`SELECT ${sql.onDialectOrElse({
       pg: () => sql`(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,

@@ -7,7 +7,7 @@
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { parseArgs } from "node:util"
-import { missing } from "../idempotency/racing/stores.ts"
+import { isolations, missing } from "../idempotency/racing/stores.ts"
 import { bundle } from "./bundle.ts"
 import { type Kind, type Mode, type Mutant, mutants, type Point, points } from "./protocol.ts"
 import { type Report, soak } from "./soak.ts"
@@ -21,6 +21,8 @@ const { values } = parseArgs({
     mode: { type: "string" },
     kills: { type: "string", default: "100" },
     stops: { type: "string" },
+    cuts: { type: "string" },
+    isolation: { type: "string" },
     points: { type: "string" },
     servers: { type: "string", default: "3" },
     lease: { type: "string", default: "1000" },
@@ -46,10 +48,15 @@ if (oneOf("target", values.target, ["receiver", "outbox"]) === "outbox") {
   const store = oneOf("store", values.store, ["sqlite", "postgres"])
   const why = missing(store)
   if (why !== undefined) fail(why)
+  const isolation = values.isolation === undefined ? undefined : oneOf("isolation", values.isolation, isolations)
+  if (isolation !== undefined && store !== "postgres") fail("--isolation is of postgres")
+  if (values.cuts !== undefined && store !== "postgres") fail("--cuts are of postgres: a file has no connections")
   await main({
     store,
+    isolation,
     kills: number("kills", values.kills),
     stops: values.stops === undefined ? undefined : number("stops", values.stops),
+    cuts: values.cuts === undefined ? undefined : number("cuts", values.cuts),
     points: values.points?.split(",").map((point) => oneOf("points", point, outbox.points)),
     processes: number("servers", values.servers),
     settleMillis: number("settle", values.settle),
@@ -59,6 +66,7 @@ if (oneOf("target", values.target, ["receiver", "outbox"]) === "outbox") {
   })
   process.exit()
 }
+if (values.isolation !== undefined || values.cuts !== undefined) fail("--isolation and --cuts are of --target outbox")
 
 const store = oneOf<Kind>("store", values.store, ["sqlite", "postgres", "redis"])
 const why = missing(store)

@@ -40,6 +40,7 @@ const call = (more: Partial<Telemetry.CallObserved>): Telemetry.CallObserved => 
   latency: 0,
   retryDelay: 0,
   queueWait: 0,
+  queuedFor: { bulkhead: 0, ratelimit: 0 },
   correlationId: "c-1",
   traceId: undefined,
   key: undefined,

@@ -192,7 +192,9 @@ export const resolve = Command.make(
     ...flags.signed,
     result: Flag.String("result").pipe(
       Flag.withMetavar("JSON"),
-      Flag.withDescription("What it succeeded with, as its schema encodes it; default: nothing is kept"),
+      Flag.withDescription(
+        "What it succeeded with, as its schema encodes it: a worker runs the handler with it. Default: none is run"
+      ),
       Flag.optional
     )
   },
@@ -221,14 +223,23 @@ export const resolve = Command.make(
           "resolved:",
           done,
           given,
-          ". No handler is run for it: what the application does then is yours to do"
+          result === undefined
+            ? ". No handler is run for it: what the application does then is yours to do"
+            : ". It is not sent again: a worker runs its handler with the result"
         )
       })
     )
 ).pipe(
-  Command.withDescription("Write down that an entry happened"),
+  Command.withDescription("Write down that an entry happened, and with what answer"),
   Command.withExamples([
-    { command: 'breakwater outbox resolve 3f2a9c1e --evidence "charge ch_1 is in the dashboard"', description: "" }
+    {
+      command: `breakwater outbox resolve 3f2a9c1e --result '{"id":"ch_1"}' --evidence "ch_1 is in the dashboard"`,
+      description: "It happened, and this is the answer: a worker runs onDelivered with it"
+    },
+    {
+      command: 'breakwater outbox resolve 3f2a9c1e --evidence "the letter has arrived"',
+      description: "It happened, and there is nothing to tell"
+    }
   ])
 )
 

@@ -16,6 +16,7 @@ import type { CallRecord, Prepared } from "../../internal/call.ts"
 import { servicesOf, withServices } from "../../internal/context.ts"
 import type { OpenSite, Transport } from "../../internal/definition.ts"
 import { makeKeep } from "../../internal/keep.ts"
+import * as limits from "../../internal/limits.ts"
 import { nowOf } from "../../internal/timer.ts"
 import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
@@ -154,13 +155,14 @@ export const openHttp = (
       const requestId = target.requestIdHeaders.map((name) => headers[name]).find((value) => value !== undefined)
       const replayed = headers[target.replayHeader]?.toLowerCase() === "true"
       const pending = Answer.ofStatus(status, mutation, {
-        retryAfter: Answer.retryAfter(headers["retry-after"], nowOf(fiber)),
+        retryAfter: limits.retryAfter(headers["retry-after"], nowOf(fiber)),
         requestId,
         replayed
       })
       call.phase = "answered"
       call.status = status
       call.requestId = requestId
+      if (call.learns) call.limit = limits.limitOf(headers, nowOf(fiber))
       call.pending = looksAtBody && status >= 200 && status < 300 ? { ...pending, outcome: "Unknown" } : pending
       return Effect.matchCauseEffect(readBody(response, limit), {
         onFailure: (cause) =>
@@ -200,9 +202,16 @@ export const openHttp = (
       const classifiers = success ? ofAny : ofErrors
       if (classifiers.length > 0) {
         const parsed = parse(mediaType, body)
+        let told: Reason.Limit | undefined
         for (const classify of classifiers) {
           const verdict = classify(status, headers, parsed)
           if (verdict === undefined) continue
+          // The first to tell goes first, and any of them before the headers.
+          if (verdict.limit !== undefined) {
+            told = { ...verdict.limit, ...told }
+            call.tell(told)
+          }
+          if (verdict.reason === "Answered") continue
           return Effect.fail(
             Reason.make(verdict.reason, { message: `${answered}, classified`, ...details, ...verdict })
           )

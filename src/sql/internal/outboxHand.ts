@@ -24,20 +24,22 @@ export const makeHand = (parts: Parts): Pick<Store, "change" | "audits" | "pause
   const changeOf = (change: Change): Fragment => {
     const gone = (keep: Parameters<typeof millisOf>[0]) =>
       sql`payload = '', answer = NULL, ready_at = NULL, forget_at = ${db.now} + ${number(millisOf(keep))},`
+    // An entry before it is in the way only in a lane whose entries do not all say the same.
+    const behind = sql`on_dead = 'block' AND EXISTS (SELECT 1 FROM ${entries} AS other
+      WHERE other.lane_id = entry.lane_id AND ${blocking} AND other.lane_position < entry.lane_position)`
+    const revived = (due: Fragment) => sql`state = CASE WHEN ${behind} THEN 'Waiting' ELSE 'Pending' END,
+      ready_at = CASE WHEN ${behind} THEN NULL ELSE ${due} END,
+      due_at = ${due}, generation = generation + 1, attempts = 0, tries = 0, crashes = 0,`
     switch (change._tag) {
       case "Discard":
         return sql`state = 'Discarded', ${gone(change.keep ?? keepDiscarded)}`
       case "Resolve":
-        return sql`state = 'Delivered', outcome = 'Applied', result = ${text(change.result)}, ${gone(change.keep)}`
+        return sql`state = 'Delivered', outcome = 'Applied', ${gone(change.keep)}`
+      case "Answer":
+        return sql`${revived(db.now)} outcome = 'Applied', answer = ${text(change.answer)},`
       case "Redrive": {
         const forgotten = sql`outcome = 'NotSent', first_sent_at = NULL, in_doubt_at = NULL,`
-        const due = sql`${db.now} + ${number(millisOf(change.delay))}`
-        // An entry before it is in the way only in a lane whose entries do not all say the same.
-        const behind = sql`on_dead = 'block' AND EXISTS (SELECT 1 FROM ${entries} AS other
-          WHERE other.lane_id = entry.lane_id AND ${blocking} AND other.lane_position < entry.lane_position)`
-        return sql`state = CASE WHEN ${behind} THEN 'Waiting' ELSE 'Pending' END,
-          ready_at = CASE WHEN ${behind} THEN NULL ELSE ${due} END,
-          due_at = ${due}, generation = generation + 1, attempts = 0, tries = 0, crashes = 0, expires_at = NULL,
+        return sql`${revived(sql`${db.now} + ${number(millisOf(change.delay))}`)} expires_at = NULL,
           ${change.newKey === undefined ? sql`` : sql`idem_key = ${text(change.newKey)},`}
           ${change.newKey === undefined && change.again !== true ? sql`` : forgotten}`
       }
@@ -62,7 +64,7 @@ export const makeHand = (parts: Parts): Pick<Store, "change" | "audits" | "pause
       by,
       evidence,
       "newKey" in change ? change.newKey : undefined,
-      "result" in change ? change.result : undefined
+      "answer" in change ? change.answer : undefined
     ]
     const changed = Effect.gen(function* () {
       const due = yield* db.atomic("change", body)

@@ -8,10 +8,10 @@ import * as Schedule from "effect/Schedule";
 import * as Migrator from "effect/sql/Migrator";
 import * as SqlClient from "effect/sql/SqlClient";
 import * as Data from "effect/Data";
+import { AuthorizationError, ConnectionError, ConstraintError, LockTimeoutError, SerializationError, SqlError, SqlSyntaxError, UniqueViolation, UnknownError, isSqlError } from "effect/sql/SqlError";
 import * as Config from "effect/Config";
 import * as Reactivity from "effect/reactivity/Reactivity";
 import * as Semaphore from "effect/Semaphore";
-import { AuthorizationError, ConnectionError, ConstraintError, LockTimeoutError, SerializationError, SqlError, SqlSyntaxError, UniqueViolation, UnknownError, isSqlError } from "effect/sql/SqlError";
 import * as Statement from "effect/sql/Statement";
 import * as Arr from "effect/Array";
 import * as Cause from "effect/Cause";
@@ -33,7 +33,7 @@ var __exportAll = (all, no_symbols) => {
 	return target;
 };
 // src/IdempotencyStore.ts
-var StoreError = class extends Data.TaggedError("StoreError") {
+var StoreError$1 = class extends Data.TaggedError("StoreError") {
 	get message() {
 		const { operation, reason, store, tookEffect } = this;
 		return `the idempotency store (${store}) could not ${operation}: ${reason === "Busy" ? "another transaction holds the record" : reason === "Malformed" ? "a record can't be read by this version" : "the store failed or could not be reached"}; ${tookEffect === "no" ? "nothing was written; try again" : "it may have been written; read the record before you answer"}`;
@@ -176,13 +176,13 @@ const encoder$1 = new TextEncoder();
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const hashOf = (text) => hex(sha256(encoder$1.encode(text)));
 // src/sql/internal/within.ts
-var Own = class {
+var Own$1 = class {
 	error;
 	constructor(error) {
 		this.error = error;
 	}
 };
-const within = (transaction, self, failed) => Effect.mapError(transaction(Effect.mapError(self, (error) => new Own(error))), (error) => error instanceof Own ? error.error : failed(error));
+const within = (transaction, self, failed) => Effect.mapError(transaction(Effect.mapError(self, (error) => new Own$1(error))), (error) => error instanceof Own$1 ? error.error : failed(error));
 // src/sql/internal/dialect.ts
 const makeDialect = (sql) => sql.onDialectOrElse({
 	pg: () => ({
@@ -217,7 +217,7 @@ const outermost = (sql, failed, begin, self) => Effect.suspend(() => {
 });
 const turn = (limit, run) => Effect.suspend(() => {
 	let started = false;
-	const late = Effect.andThen(Effect.sleep(limit), Effect.suspend(() => started ? Effect.never : Effect.fail(new StoreError({
+	const late = Effect.andThen(Effect.sleep(limit), Effect.suspend(() => started ? Effect.never : Effect.fail(new StoreError$1({
 		reason: "Busy",
 		store: "sqlite",
 		operation: "claim",
@@ -230,7 +230,7 @@ const turn = (limit, run) => Effect.suspend(() => {
 	return Effect.raceFirst(run(start), late);
 });
 // src/sql/internal/migrations.ts
-const migrations = (table) => ({ "0001_records": Effect.gen(function* () {
+const migrations$1 = (table) => ({ "0001_records": Effect.gen(function* () {
 	const sql = yield* SqlClient.SqlClient;
 	const big = sql.literal(sql.onDialectOrElse({
 		pg: () => "BIGINT",
@@ -257,34 +257,34 @@ const migrations = (table) => ({ "0001_records": Effect.gen(function* () {
 }) });
 // src/sql/SqlIdempotencyStore.ts
 var SqlIdempotencyStore_exports = __exportAll({
-	layer: () => layer$2,
-	make: () => make$4,
-	migrate: () => migrate
+	layer: () => layer$3,
+	make: () => make$5,
+	migrate: () => migrate$1
 });
-const defaultTable = "breakwater_idempotency";
-const migrate = (options) => {
-	const table = options?.table ?? defaultTable;
+const defaultTable$1 = "breakwater_idempotency";
+const migrate$1 = (options) => {
+	const table = options?.table ?? defaultTable$1;
 	return Migrator.make({})({
-		loader: Migrator.fromRecord(migrations(table)),
+		loader: Migrator.fromRecord(migrations$1(table)),
 		table: `${table}_migrations`
 	});
 };
 const stepsOf$1 = (text) => JSON.parse(text);
-const states$1 = {
+const states$2 = {
 	R: "Running",
 	D: "Done",
 	H: "Held",
 	A: "Done"
 };
 const idOf = (scope, key) => hashOf(`${scope.length}:${scope}${key}`);
-const millisOf = (duration) => Math.min(Math.ceil(Duration.toMillis(duration)), 0xe35fa931a0000);
-const isWritable = (text) => !/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
+const millisOf$1 = (duration) => Math.min(Math.ceil(Duration.toMillis(duration)), 0xe35fa931a0000);
+const isWritable$1 = (text) => !/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 const unwritable = "scope, key and fingerprint must be well-formed text without NUL";
 const recordOf$2 = (row) => ({
 	scope: row.scope,
 	key: row.idem_key,
 	fingerprint: row.fingerprint,
-	state: states$1[row.state],
+	state: states$2[row.state],
 	epoch: Number(row.epoch),
 	onLostLease: row.on_lost_lease,
 	leaseUntil: Number(row.lease_until),
@@ -293,7 +293,7 @@ const recordOf$2 = (row) => ({
 	result: row.result ?? void 0,
 	createdAt: Number(row.created_at)
 });
-const definite = new Set([
+const definite$1 = new Set([
 	"DeadlockError",
 	"SerializationError",
 	"LockTimeoutError",
@@ -304,28 +304,28 @@ const definite = new Set([
 	"AuthorizationError",
 	"StatementTimeoutError"
 ]);
-const startOver = new Set(["DeadlockError", "SerializationError"]);
-const busy = new Set([...startOver, "LockTimeoutError"]);
-const pauses = Schedule.jittered(Schedule.spaced("5 millis"));
-const make$4 = (options) => Effect.map(SqlClient.SqlClient, (sql) => {
-	const table = sql(options?.table ?? defaultTable);
+const startOver$1 = new Set(["DeadlockError", "SerializationError"]);
+const busy$1 = new Set([...startOver$1, "LockTimeoutError"]);
+const pauses$1 = Schedule.jittered(Schedule.spaced("5 millis"));
+const make$5 = (options) => Effect.map(SqlClient.SqlClient, (sql) => {
+	const table = sql(options?.table ?? defaultTable$1);
 	const dialect = makeDialect(sql);
 	const { name, now } = dialect;
-	const from = (millis) => sql`${now} + ${millisOf(millis)}`;
+	const from = (millis) => sql`${now} + ${millisOf$1(millis)}`;
 	const failed = (operation, writes) => (error) => {
 		const reason = error.reason._tag;
-		return new StoreError({
-			reason: busy.has(reason) ? "Busy" : "Unavailable",
+		return new StoreError$1({
+			reason: busy$1.has(reason) ? "Busy" : "Unavailable",
 			store: name,
 			operation,
-			tookEffect: !writes || definite.has(reason) ? "no" : "unknown",
+			tookEffect: !writes || definite$1.has(reason) ? "no" : "unknown",
 			cause: error
 		});
 	};
 	const again = (statement) => Effect.flatMap(Effect.serviceOption(sql.transactionService), (open) => Option.isSome(open) ? statement : Effect.retry(statement, {
 		times: 50,
-		while: ({ reason }) => startOver.has(reason._tag),
-		schedule: pauses
+		while: ({ reason }) => startOver$1.has(reason._tag),
+		schedule: pauses$1
 	}));
 	const write = (operation, statement) => Effect.mapBoth(again(statement), {
 		onFailure: failed(operation, true),
@@ -337,7 +337,7 @@ const make$4 = (options) => Effect.map(SqlClient.SqlClient, (sql) => {
 	const forgotten = sql`(expires_at <= ${now} AND epoch < ${now} * 1000 AND (state IN ('A', 'D') OR (state = 'R' AND on_lost_lease <> 'hold' AND lease_until <= ${now})))`;
 	const claim = (request) => {
 		const { fingerprint, key, lease, onLostLease, scope, timeToLive } = request;
-		if (!isWritable(scope) || !isWritable(key) || !isWritable(fingerprint)) return Effect.fail(new StoreError({
+		if (!isWritable$1(scope) || !isWritable$1(key) || !isWritable$1(fingerprint)) return Effect.fail(new StoreError$1({
 			reason: "Malformed",
 			store: name,
 			operation: "claim",
@@ -352,7 +352,7 @@ const make$4 = (options) => Effect.map(SqlClient.SqlClient, (sql) => {
 		const insert = sql`
         INSERT INTO ${table} AS old (id, scope, idem_key, fingerprint, state, epoch, takeovers, on_lost_lease, lease_until, expires_at, steps, result, created_at)
         SELECT ${dialect.text(idOf(scope, key))}, ${dialect.text(scope)}, ${dialect.text(key)}, ${dialect.text(fingerprint)}, 'R', clock.now * 1000, 0, ${dialect.text(onLostLease)},
-          clock.now + ${millisOf(lease)}, clock.now + ${millisOf(timeToLive)}, '[]', NULL, clock.now
+          clock.now + ${millisOf$1(lease)}, clock.now + ${millisOf$1(timeToLive)}, '[]', NULL, clock.now
         FROM (SELECT ${now} AS now) AS clock WHERE true
         ON CONFLICT (id) DO UPDATE SET
           state = CASE WHEN ${holding} THEN 'H' ELSE 'R' END,
@@ -381,7 +381,7 @@ const make$4 = (options) => Effect.map(SqlClient.SqlClient, (sql) => {
 			return Effect.flatMap(Effect.mapError(again(read), failed("claim", false)), ([row]) => {
 				const found = row === void 0 ? void 0 : foundBy(row, Number(row.now), fingerprint);
 				if (found !== void 0) return Effect.succeed(found);
-				return left > 0 ? attempt(left - 1) : Effect.fail(new StoreError({
+				return left > 0 ? attempt(left - 1) : Effect.fail(new StoreError$1({
 					reason: "Busy",
 					store: name,
 					operation: "claim",
@@ -435,10 +435,675 @@ const foundBy = (row, now, fingerprint) => {
 		retryAfter: Duration.millis(leaseUntil - now)
 	} : void 0;
 };
-const layer$2 = (options) => Layer.effectContext(Effect.gen(function* () {
-	if (options?.migrate !== false) yield* migrate(options);
-	const store = yield* make$4(options);
+const layer$3 = (options) => Layer.effectContext(Effect.gen(function* () {
+	if (options?.migrate !== false) yield* migrate$1(options);
+	const store = yield* make$5(options);
 	return Context.make(IdempotencyStore, store).pipe(Context.add(TransactionalStore, store));
+}));
+// src/OutboxStore.ts
+var OutboxStore = class extends Context.Service()("breakwater/OutboxStore") {};
+Context.Reference("breakwater/OutboxStore/Cipher", { defaultValue: () => ({
+	encrypt: Effect.succeed,
+	decrypt: Effect.succeed
+}) });
+const TypeId$1 = "~breakwater/OutboxStore/StoreError";
+var StoreError = class extends Data.TaggedError("OutboxStoreError") {
+	[TypeId$1] = TypeId$1;
+	get message() {
+		const what = this.reason === "Busy" ? "another transaction held it for too long" : this.reason === "OtherTransaction" ? "a transaction of another database is open: give the outbox the same SqlClient, or call outside of the transaction" : this.reason === "Malformed" ? "a text is not well formed" : "it could not be reached, or failed";
+		const effect = this.tookEffect === "no" ? "nothing was written" : "it is not known whether it was written";
+		return `the outbox (${this.store}) could not ${this.operation}: ${what}; ${effect}`;
+	}
+};
+// src/internal/outboxTimes.ts
+const millisOf = (duration) => Math.min(Math.ceil(Duration.toMillis(duration)), 0xe35fa931a0000);
+const keepDiscarded = Duration.days(30);
+const lastReason = (history) => history.at(-1)?.reason;
+// src/sql/internal/outboxRow.ts
+const maybe = (value) => value === null ? void 0 : Number(value);
+const entryOf = (row) => ({
+	id: row.id,
+	integration: row.integration,
+	operation: row.operation,
+	key: row.idem_key ?? void 0,
+	fingerprint: row.fingerprint,
+	origin: row.origin,
+	state: row.state,
+	why: row.why ?? void 0,
+	payload: row.payload,
+	result: row.result ?? void 0,
+	answer: row.answer ?? void 0,
+	lane: row.lane === null ? void 0 : {
+		name: row.lane,
+		onDead: row.on_dead ?? "block"
+	},
+	position: maybe(row.lane_position),
+	epoch: Number(row.epoch),
+	generation: Number(row.generation),
+	attempts: Number(row.attempts),
+	tries: Number(row.tries),
+	crashes: Number(row.crashes),
+	outcome: row.outcome,
+	firstSentAt: maybe(row.first_sent_at),
+	inDoubtAt: maybe(row.in_doubt_at),
+	dueAt: Number(row.due_at),
+	leaseUntil: maybe(row.lease_until),
+	createdAt: Number(row.created_at),
+	changedAt: Number(row.changed_at),
+	expiresAt: maybe(row.expires_at),
+	history: triesOf(row.history),
+	correlationId: row.correlation_id,
+	traceparent: row.traceparent ?? void 0
+});
+const triesOf = (text) => JSON.parse(text).map((own) => ({
+	...own,
+	status: own.status,
+	requestId: own.requestId
+}));
+const isWritable = (text) => text === void 0 || !/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
+const refuse = (store, operation, texts, self) => texts.every(isWritable) ? self : Effect.fail(new StoreError({
+	reason: "Malformed",
+	store,
+	operation,
+	tookEffect: "no",
+	cause: "texts must be well formed, without NUL"
+}));
+// src/sql/internal/outboxHand.ts
+const pauseId = ({ integration, operation }) => hashOf(JSON.stringify([integration, operation ?? null]));
+const makeHand = (parts) => {
+	const { advance, audit, blocking, db, entries, lanes, lockLane, pauses, sql, wake } = parts;
+	const { number, text } = db;
+	const changeOf = (change) => {
+		const gone = (keep) => sql`payload = '', answer = NULL, ready_at = NULL, forget_at = ${db.now} + ${number(millisOf(keep))},`;
+		const behind = sql`on_dead = 'block' AND EXISTS (SELECT 1 FROM ${entries} AS other
+      WHERE other.lane_id = entry.lane_id AND ${blocking} AND other.lane_position < entry.lane_position)`;
+		const revived = (due) => sql`state = CASE WHEN ${behind} THEN 'Waiting' ELSE 'Pending' END,
+      ready_at = CASE WHEN ${behind} THEN NULL ELSE ${due} END,
+      due_at = ${due}, generation = generation + 1, attempts = 0, tries = 0, crashes = 0,`;
+		switch (change._tag) {
+			case "Discard": return sql`state = 'Discarded', ${gone(change.keep ?? keepDiscarded)}`;
+			case "Resolve": return sql`state = 'Delivered', outcome = 'Applied', ${gone(change.keep)}`;
+			case "Answer": return sql`${revived(db.now)} outcome = 'Applied', answer = ${text(change.answer)},`;
+			case "Redrive": {
+				const forgotten = sql`outcome = 'NotSent', first_sent_at = NULL, in_doubt_at = NULL,`;
+				return sql`${revived(sql`${db.now} + ${number(millisOf(change.delay))}`)} expires_at = NULL,
+          ${change.newKey === void 0 ? sql`` : sql`idem_key = ${text(change.newKey)},`}
+          ${change.newKey === void 0 && change.again !== true ? sql`` : forgotten}`;
+			}
+		}
+	};
+	const change = ({ generation, id }, change, { action, by, evidence }) => {
+		const open = change._tag === "Discard" ? sql`'Dead', 'NeedsReconcile', 'Pending', 'Waiting'` : sql`'Dead', 'NeedsReconcile'`;
+		const body = Effect.gen(function* () {
+			const lane = yield* lockLane(id);
+			const [row] = yield* sql`UPDATE ${entries} AS entry SET ${changeOf(change)} why = NULL, changed_at = ${db.now}
+        WHERE id = ${id} AND generation = ${number(generation)} AND state IN (${open}) RETURNING *`;
+			if (row === void 0) return void 0;
+			yield* sql`INSERT INTO ${audit} (entry_id, place, at, action, by_whom, evidence)
+        SELECT ${text(id)}, (SELECT coalesce(max(place), 0) + 1 FROM ${audit} WHERE entry_id = ${text(id)}), ${db.now}, ${text(action)}, ${text(by)}, ${text(evidence)}`;
+			return [...row.state === "Pending" ? [row] : [], ...yield* advance(lane)];
+		});
+		const texts = [
+			by,
+			evidence,
+			"newKey" in change ? change.newKey : void 0,
+			"answer" in change ? change.answer : void 0
+		];
+		const changed = Effect.gen(function* () {
+			const due = yield* db.atomic("change", body);
+			for (const names of due ?? []) yield* wake(names);
+			return due !== void 0;
+		});
+		return refuse(db.name, "change", texts, changed);
+	};
+	const resume = (what) => Effect.gen(function* () {
+		const { integration, operation } = what;
+		if ((yield* db.writes("resume", sql`DELETE FROM ${pauses} WHERE id = ${pauseId(what)} RETURNING id`)).length === 0) return;
+		if (operation !== void 0) return yield* wake({
+			integration,
+			operation
+		});
+		const due = sql`SELECT DISTINCT integration, operation FROM ${entries} WHERE integration = ${integration} AND ready_at IS NOT NULL`;
+		for (const names of yield* db.reads("resume", due)) yield* wake(names);
+	});
+	const sweep = ({ limit }) => {
+		const old = sql`SELECT id FROM ${entries} WHERE forget_at <= ${db.now} ORDER BY forget_at LIMIT ${number(limit)}`;
+		const body = Effect.gen(function* () {
+			const rows = yield* sql`DELETE FROM ${entries}
+        WHERE ${db.isOneOf(old)} AND state IN ('Delivered', 'Discarded') RETURNING id, lane_id`;
+			if (rows.length === 0) return 0;
+			yield* sql`DELETE FROM ${audit} WHERE entry_id IN ${db.each(rows.map(({ id }) => id))}`;
+			const used = [...new Set(rows.flatMap(({ lane_id }) => lane_id === null ? [] : [lane_id]))];
+			if (used.length === 0) return rows.length;
+			const locked = yield* sql`SELECT id FROM ${lanes} WHERE id IN ${db.each(used)} ${db.skippingLocked}`;
+			yield* sql`DELETE FROM ${lanes} WHERE id IN ${db.each(locked.map(({ id }) => id))}
+        AND NOT EXISTS (SELECT 1 FROM ${entries} AS entry WHERE entry.lane_id = ${lanes}.id)`;
+			return rows.length;
+		});
+		return db.atomic("sweep", body);
+	};
+	return {
+		change,
+		audits: (id) => Effect.map(db.reads("audits", sql`SELECT * FROM ${audit} WHERE entry_id = ${id} ORDER BY place`), (notes) => notes.map(({ action, at, by_whom, evidence }) => ({
+			at: Number(at),
+			action,
+			by: by_whom,
+			evidence
+		}))),
+		pause: (what) => refuse(db.name, "pause", [what.integration, what.operation], Effect.asVoid(db.writes("pause", sql`INSERT INTO ${pauses} (id, integration, operation) VALUES (${pauseId(what)}, ${what.integration}, ${text(what.operation)}) ON CONFLICT (id) DO NOTHING`))),
+		resume,
+		paused: Effect.map(db.reads("paused", sql`SELECT integration, operation FROM ${pauses} ORDER BY integration, operation`), (rows) => rows.map(({ integration, operation }) => ({
+			integration,
+			operation: operation ?? void 0
+		}))),
+		sweep
+	};
+};
+// src/sql/internal/outboxDatabase.ts
+const definite = new Set([
+	"DeadlockError",
+	"SerializationError",
+	"LockTimeoutError",
+	"ConstraintError",
+	"UniqueViolation",
+	"SqlSyntaxError",
+	"AuthenticationError",
+	"AuthorizationError",
+	"StatementTimeoutError"
+]);
+const startOver = new Set(["DeadlockError", "SerializationError"]);
+const busy = new Set([...startOver, "LockTimeoutError"]);
+const pauses = Schedule.jittered(Schedule.spaced("5 millis"));
+const Current = Context.Reference("effect/sql/CurrentTransactionService", { defaultValue: () => void 0 });
+const Outside = Context.Reference("breakwater/sql/Outbox/Outside", { defaultValue: () => false });
+var Own = class {
+	error;
+	constructor(error) {
+		this.error = error;
+	}
+};
+const json = JSON.stringify;
+const makeDatabase = (sql) => {
+	const { isOneOf, name, now: clock } = makeDialect(sql);
+	const pg = name === "postgresql";
+	const failed = (operation, writes) => (error) => {
+		const reason = error.reason._tag;
+		return new StoreError({
+			reason: busy.has(reason) ? "Busy" : "Unavailable",
+			store: name,
+			operation,
+			tookEffect: !writes || definite.has(reason) ? "no" : "unknown",
+			cause: error
+		});
+	};
+	const isOpen = Effect.map(Effect.serviceOption(sql.transactionService), Option.isSome);
+	const again = (self) => Effect.flatMap(isOpen, (open) => open ? self : Effect.retry(self, {
+		times: 50,
+		while: isToStartOver,
+		schedule: pauses
+	}));
+	const patient = (self) => Effect.flatMap(Effect.service(Outside), (outside) => !outside ? self : pg ? inTransaction("write", Effect.andThen(sql`SET LOCAL lock_timeout = 5000`, self)) : Effect.fail(new StoreError({
+		reason: "Busy",
+		store: name,
+		operation: "write outside of the open transaction",
+		tookEffect: "no",
+		cause: "SQLite has one writer, and that is the open transaction"
+	})));
+	const inTransaction = (operation, body) => Effect.suspend(() => {
+		let done = false;
+		const marked = Effect.map(body, (value) => {
+			done = true;
+			return value;
+		});
+		return Effect.mapError(sql.withTransaction(marked), (error) => isSqlError(error) ? failed(operation, done)(error) : error);
+	});
+	return {
+		name,
+		clock,
+		now: sql`(SELECT ${clock})`,
+		text: (value) => pg ? sql`${value ?? null}::text` : sql`${value ?? null}`,
+		number: (value) => pg ? sql`${value ?? null}::bigint` : sql`${value ?? null}`,
+		isOneOf,
+		each: (values) => pg ? sql`(SELECT jsonb_array_elements_text(${json(values)}::jsonb))` : sql`(SELECT value FROM json_each(${json(values)}))`,
+		materialized: sql.literal(pg ? "AS MATERIALIZED" : "AS"),
+		skippingLocked: sql.literal(pg ? "FOR UPDATE SKIP LOCKED" : ""),
+		reads: (operation, statement) => Effect.flatMap(Effect.service(Outside), (outside) => again(outside && !pg ? patient(Effect.mapError(statement, failed(operation, false))) : Effect.mapError(statement, failed(operation, false)))),
+		writes: (operation, statement) => again(patient(Effect.mapError(statement, failed(operation, true)))),
+		atomic: (operation, body) => again(patient(inTransaction(operation, body))),
+		transaction: (self) => Effect.suspend(() => {
+			let done = false;
+			const body = Effect.mapBoth(self, {
+				onFailure: (error) => new Own(error),
+				onSuccess: (value) => {
+					done = true;
+					return value;
+				}
+			});
+			return Effect.mapError(sql.withTransaction(body), (error) => error instanceof Own ? error.error : failed("commit", done)(error));
+		}),
+		openTransaction: Effect.withFiber(({ context: { mapUnsafe } }) => {
+			if (mapUnsafe.has(sql.transactionService.key)) return Effect.succeed("own");
+			const service = mapUnsafe.get(Current.key);
+			return Effect.succeed(service !== void 0 && mapUnsafe.has(service.key) ? "other" : "none");
+		}),
+		outside: (self) => Effect.flatMap(isOpen, (open) => open ? Effect.updateContext(self, (context) => context.pipe(Context.omit(sql.transactionService, Current), Context.add(Outside, true))) : self)
+	};
+};
+const isToStartOver = (error) => error instanceof StoreError && isSqlError(error.cause) && startOver.has(error.cause.reason._tag);
+// src/sql/internal/outboxMigrations.ts
+const tablesOf = (table) => ({
+	entries: table,
+	lanes: `${table}_lanes`,
+	audit: `${table}_audit`,
+	pauses: `${table}_pauses`,
+	migrations: `${table}_migrations`
+});
+const blocking = "(state IN ('Waiting', 'Pending', 'Leased') OR (on_dead = 'block' AND state IN ('Dead', 'NeedsReconcile')))";
+const migrations = (table) => ({ "0001_outbox": Effect.gen(function* () {
+	const sql = yield* SqlClient.SqlClient;
+	const { audit, entries, lanes, pauses } = tablesOf(table);
+	const big = sql.literal(sql.onDialectOrElse({
+		pg: () => "BIGINT",
+		orElse: () => "INTEGER"
+	}));
+	const id = sql.literal(sql.onDialectOrElse({
+		pg: () => "TEXT COLLATE \"C\"",
+		orElse: () => "TEXT"
+	}));
+	const bare = table.slice(table.lastIndexOf(".") + 1);
+	const index = (name) => sql(`${bare}_${name}`);
+	yield* sql`CREATE TABLE IF NOT EXISTS ${sql(entries)} (
+      id ${id} PRIMARY KEY,
+      integration TEXT NOT NULL,
+      operation TEXT NOT NULL,
+      idem_key TEXT,
+      fingerprint TEXT NOT NULL,
+      origin TEXT NOT NULL,
+      state TEXT NOT NULL,
+      why TEXT,
+      payload TEXT NOT NULL,
+      result TEXT,
+      answer TEXT,
+      lane TEXT,
+      lane_id ${id},
+      on_dead TEXT,
+      lane_position ${big},
+      epoch ${big} NOT NULL,
+      generation ${big} NOT NULL,
+      attempts ${big} NOT NULL,
+      tries ${big} NOT NULL,
+      crashes ${big} NOT NULL,
+      outcome TEXT NOT NULL,
+      first_sent_at ${big},
+      in_doubt_at ${big},
+      due_at ${big} NOT NULL,
+      lease_until ${big},
+      ready_at ${big},
+      created_at ${big} NOT NULL,
+      changed_at ${big} NOT NULL,
+      expires_at ${big},
+      forget_at ${big},
+      history TEXT NOT NULL,
+      last_reason TEXT,
+      correlation_id TEXT NOT NULL,
+      traceparent TEXT
+    )`;
+	yield* sql`CREATE TABLE IF NOT EXISTS ${sql(lanes)} (
+      id ${id} PRIMARY KEY,
+      integration TEXT NOT NULL,
+      name TEXT NOT NULL,
+      last_position ${big} NOT NULL,
+      changes ${big} NOT NULL
+    )`;
+	yield* sql`CREATE TABLE IF NOT EXISTS ${sql(audit)} (
+      entry_id ${id} NOT NULL,
+      place ${big} NOT NULL,
+      at ${big} NOT NULL,
+      action TEXT NOT NULL,
+      by_whom TEXT NOT NULL,
+      evidence TEXT NOT NULL,
+      PRIMARY KEY (entry_id, place)
+    )`;
+	yield* sql`CREATE TABLE IF NOT EXISTS ${sql(pauses)} (
+      id ${id} PRIMARY KEY,
+      integration TEXT NOT NULL,
+      operation TEXT
+    )`;
+	yield* sql`CREATE INDEX IF NOT EXISTS ${index("ready")} ON ${sql(entries)} (integration, operation, ready_at, id) WHERE ready_at IS NOT NULL`;
+	yield* sql`CREATE INDEX IF NOT EXISTS ${index("lane")} ON ${sql(entries)} (lane_id, lane_position) WHERE lane_id IS NOT NULL AND ${sql.literal(blocking)}`;
+	yield* sql`CREATE INDEX IF NOT EXISTS ${index("lane_all")} ON ${sql(entries)} (lane_id) WHERE lane_id IS NOT NULL`;
+	yield* sql`CREATE INDEX IF NOT EXISTS ${index("forget")} ON ${sql(entries)} (forget_at) WHERE forget_at IS NOT NULL`;
+	yield* sql`CREATE INDEX IF NOT EXISTS ${index("state")} ON ${sql(entries)} (state, created_at, id)`;
+	yield* sql`CREATE INDEX IF NOT EXISTS ${index("key")} ON ${sql(entries)} (substr(idem_key, 1, 64)) WHERE idem_key IS NOT NULL`;
+}) });
+// src/sql/internal/outboxLanes.ts
+const laneIdOf = (integration, name) => hashOf(`${integration.length}:${integration}${name}`);
+const makeParts = (sql, table) => {
+	const db = makeDatabase(sql);
+	const names = tablesOf(table);
+	const entries = sql(names.entries);
+	const lanes = sql(names.lanes);
+	const pauses = sql(names.pauses);
+	const blocking$1 = sql.literal(blocking);
+	const wakers = new Set();
+	return {
+		sql,
+		db,
+		entries,
+		lanes,
+		audit: sql(names.audit),
+		pauses,
+		blocking: blocking$1,
+		wakers,
+		wake: ({ integration, operation }) => wakers.size === 0 ? Effect.void : sql.afterCommit(Effect.sync(() => {
+			for (const waker of wakers) waker({
+				integration,
+				operation
+			});
+		})),
+		isPaused: ({ integration, operation }) => sql`EXISTS (SELECT 1 FROM ${pauses} WHERE integration = ${db.text(integration)} AND (operation IS NULL OR operation = ${db.text(operation)}))`,
+		lockLane: (id) => Effect.map(sql`UPDATE ${lanes} SET changes = changes + 1
+          WHERE id = (SELECT lane_id FROM ${entries} WHERE id = ${id}) RETURNING id`, ([row]) => row?.id),
+		advance: (laneId) => laneId === void 0 ? Effect.succeed([]) : sql`UPDATE ${entries} SET state = 'Pending', ready_at = due_at, changed_at = ${db.now}
+            WHERE id = (SELECT id FROM ${entries} WHERE lane_id = ${laneId} AND ${blocking$1} ORDER BY lane_position LIMIT 1)
+              AND state = 'Waiting'
+            RETURNING integration, operation`
+	};
+};
+// src/sql/internal/outboxLook.ts
+const states$1 = [
+	"Waiting",
+	"Pending",
+	"Leased",
+	"Delivered",
+	"Dead",
+	"NeedsReconcile",
+	"Discarded"
+];
+const makeLook = (parts) => {
+	const { blocking, db, entries, sql } = parts;
+	const { number, text } = db;
+	const where = (filter) => {
+		const is = (column, value) => value === void 0 ? [] : [sql`${sql(column)} = ${text(value)}`];
+		return sql.and([
+			sql`1 = 1`,
+			...is("integration", filter.integration),
+			...is("operation", filter.operation),
+			...is("lane", filter.lane),
+			...is("why", filter.why),
+			...is("last_reason", filter.reason),
+			...is("idem_key", filter.key),
+			...filter.key === void 0 ? [] : [sql`substr(idem_key, 1, 64) = substr(${text(filter.key)}, 1, 64)`],
+			...filter.createdBefore === void 0 ? [] : [sql`created_at < ${number(filter.createdBefore)}`],
+			...filter.createdAfter === void 0 ? [] : [sql`created_at > ${number(filter.createdAfter)}`]
+		]);
+	};
+	const asked = ({ states: some }) => some === void 0 ? states$1 : states$1.filter((state) => some.includes(state));
+	const list = (filter, { after, limit }) => {
+		const past = after === void 0 ? sql`1 = 1` : sql`(created_at, id) > (${number(after.createdAt)}, ${text(after.id)})`;
+		const among = asked(filter);
+		if (among.length === 0 || limit <= 0) return Effect.succeed([]);
+		const page = sql`ORDER BY created_at, id LIMIT ${number(limit)}`;
+		const all = among.map((state, n) => sql`SELECT * FROM (SELECT * FROM ${entries} WHERE state = ${sql.literal(`'${state}'`)} AND ${past} AND ${where(filter)} ${page}) AS ${sql.literal(`of_${n}`)}`).reduce((before, part) => sql`${before} UNION ALL ${part}`);
+		return Effect.map(db.reads("list", sql`SELECT * FROM (${all}) AS pages ${page}`), (rows) => rows.map(entryOf));
+	};
+	const groups = (filter) => {
+		const among = asked(filter);
+		if (among.length === 0) return Effect.succeed([]);
+		const chosen = filter.states === void 0 ? sql`1 = 1` : sql`state IN (${sql.literal(among.map((state) => `'${state}'`).join(", "))})`;
+		const statement = sql`SELECT integration, operation, state, why, last_reason, count(*) AS total, min(created_at) AS oldest
+      FROM ${entries} WHERE ${chosen} AND ${where(filter)} GROUP BY integration, operation, state, why, last_reason`;
+		return Effect.map(db.reads("groups", statement), (rows) => rows.map(({ integration, last_reason, oldest, operation, state, total, why }) => ({
+			integration,
+			operation,
+			state,
+			why: why ?? void 0,
+			reason: last_reason ?? void 0,
+			count: Number(total),
+			oldest: Number(oldest)
+		})));
+	};
+	return {
+		list,
+		groups,
+		get: (id) => Effect.map(db.reads("get", sql`SELECT * FROM ${entries} WHERE id = ${id}`), ([row]) => row === void 0 ? Option.none() : Option.some(entryOf(row))),
+		isBusy: ({ integration, name }) => Effect.map(db.reads("isBusy", sql`SELECT 1 AS busy FROM ${entries} WHERE lane_id = ${laneIdOf(integration, name)} AND ${blocking} LIMIT 1`), (rows) => rows.length > 0)
+	};
+};
+// src/sql/internal/outboxOffer.ts
+var Taken = class {
+	_tag = "Taken";
+};
+const makeOffer = ({ blocking, db, entries, isPaused, lanes, sql, wake }) => {
+	const { number, text } = db;
+	const read = (id) => Effect.map(db.reads("offer", sql`SELECT * FROM ${entries} WHERE id = ${id}`), ([row]) => row && entryOf(row));
+	const found = (offer, entry) => entry.fingerprint === offer.fingerprint ? {
+		_tag: "Exists",
+		entry
+	} : { _tag: "Mismatch" };
+	const insert = (offer, lane) => {
+		const lease = offer.lease && millisOf(offer.lease);
+		const waits = lane === void 0 ? sql`0 = 1` : sql`EXISTS (SELECT 1 FROM ${entries} WHERE lane_id = ${text(lane.id)} AND ${blocking})`;
+		const ago = (millis) => millis === void 0 ? number(void 0) : sql`now - ${number(Math.max(0, Math.round(millis)))}`;
+		const delay = number(millisOf(offer.delay));
+		const whenLeased = (then, otherwise) => sql`CASE WHEN state = 'Leased' THEN ${then} ELSE ${otherwise} END`;
+		const one = whenLeased(sql`1`, sql`0`);
+		return sql`
+      INSERT INTO ${entries} (
+        id, integration, operation, idem_key, fingerprint, origin, state, payload,
+        lane, lane_id, on_dead, lane_position, epoch, generation, attempts, tries, crashes,
+        outcome, first_sent_at, in_doubt_at, due_at, lease_until, ready_at, created_at, changed_at, expires_at,
+        history, last_reason, correlation_id, traceparent)
+      SELECT
+        ${text(offer.id)}, ${text(offer.integration)}, ${text(offer.operation)}, ${text(offer.key)},
+        ${text(offer.fingerprint)}, ${text(offer.origin)}, state, ${text(offer.payload)},
+        ${text(offer.lane?.name)}, ${text(lane?.id)}, ${text(offer.lane?.onDead)}, ${number(lane?.position)},
+        ${one}, 0, ${number(offer.attempts)} + ${one}, ${one}, 0,
+        ${text(offer.outcome)}, ${ago(offer.firstSentAgo)}, ${ago(offer.inDoubtAgo)}, now + ${delay},
+        ${whenLeased(sql`now + ${number(lease ?? 0)}`, sql`NULL`)},
+        CASE state WHEN 'Leased' THEN now + ${number(lease ?? 0)} WHEN 'Pending' THEN now + ${delay} END,
+        now, now, ${offer.expiresAfter === void 0 ? number(void 0) : sql`now + ${number(millisOf(offer.expiresAfter))}`},
+        ${text(JSON.stringify(offer.history))}, ${text(lastReason(offer.history))},
+        ${text(offer.correlationId)}, ${text(offer.traceparent)}
+      FROM (SELECT ${db.now} AS now,
+        CASE WHEN ${waits} THEN 'Waiting' ${lease === void 0 ? sql`` : sql`WHEN NOT ${isPaused(offer)} THEN 'Leased'`} ELSE 'Pending' END AS state
+      ) AS given WHERE 1 = 1
+      ON CONFLICT (id) DO NOTHING
+      RETURNING *`;
+	};
+	const place = (id, integration, name) => Effect.map(sql`
+        INSERT INTO ${lanes} AS lane (id, integration, name, last_position, changes) VALUES (${id}, ${integration}, ${name}, 1, 0)
+        ON CONFLICT (id) DO UPDATE SET last_position = lane.last_position + 1
+        RETURNING last_position`, ([row]) => ({
+		id,
+		position: Number(row?.last_position)
+	}));
+	const inLane = (offer, lane) => Effect.suspend(() => {
+		const id = laneIdOf(offer.integration, lane.name);
+		const body = Effect.flatMap(Effect.flatMap(place(id, offer.integration, lane.name), (lane) => insert(offer, lane)), (rows) => rows.length === 0 ? Effect.fail(new Taken()) : Effect.succeed(rows));
+		return Effect.catchTag(db.atomic("offer", body), "Taken", () => Effect.succeed([]));
+	});
+	const stored = (row) => {
+		const entry = entryOf(row);
+		if (entry.state === "Leased") return Effect.succeed({
+			_tag: "Stored",
+			claim: {
+				entry,
+				now: entry.createdAt
+			}
+		});
+		const offered = {
+			_tag: "Stored",
+			claim: void 0
+		};
+		return entry.state === "Pending" ? Effect.as(wake(entry), offered) : Effect.succeed(offered);
+	};
+	const attempt = (offer, left) => Effect.flatMap(offer.lane === void 0 ? db.writes("offer", insert(offer, void 0)) : inLane(offer, offer.lane), ([row]) => {
+		if (row !== void 0) return stored(row);
+		return Effect.flatMap(read(offer.id), (entry) => {
+			if (entry !== void 0) return Effect.succeed(found(offer, entry));
+			return left > 0 ? attempt(offer, left - 1) : Effect.fail(new StoreError({
+				reason: "Busy",
+				store: db.name,
+				operation: "offer",
+				tookEffect: "no",
+				cause: void 0
+			}));
+		});
+	});
+	return (offer) => {
+		const { correlationId, fingerprint, id, integration, key, lane, operation, payload, traceparent } = offer;
+		const texts = [
+			correlationId,
+			fingerprint,
+			id,
+			integration,
+			key,
+			lane?.name,
+			operation,
+			payload,
+			traceparent
+		];
+		const offered = Effect.suspend(() => lane === void 0 ? attempt(offer, 10) : Effect.flatMap(read(id), (entry) => entry === void 0 ? attempt(offer, 10) : Effect.succeed(found(offer, entry))));
+		return refuse(db.name, "offer", texts, offered);
+	};
+};
+// src/sql/internal/outboxWork.ts
+const makeWork = (parts) => {
+	const { advance, db, entries, isPaused, lockLane, sql, wake } = parts;
+	const { number, text } = db;
+	const claim = ({ integration, lease, limit, operation }) => {
+		const lost = sql`entry.state = 'Leased'`;
+		const doubtful = sql`entry.state = 'Leased' AND entry.answer IS NULL`;
+		const until = sql`clock.now + ${number(millisOf(lease))}`;
+		const due = sql`SELECT id FROM ${entries}
+      WHERE integration = ${text(integration)} AND operation = ${text(operation)} AND ready_at <= ${db.now}
+        AND NOT ${isPaused({
+			integration,
+			operation
+		})}
+      ORDER BY ready_at, id LIMIT ${number(limit)} ${db.skippingLocked}`;
+		const statement = sql`WITH due ${db.materialized} (${due}), clock ${db.materialized} (SELECT ${db.clock} AS now)
+      UPDATE ${entries} AS entry SET
+        state = 'Leased',
+        epoch = entry.epoch + 1,
+        attempts = entry.attempts + 1,
+        tries = entry.tries + 1,
+        crashes = CASE WHEN ${lost} THEN entry.crashes + 1 ELSE entry.crashes END,
+        outcome = CASE WHEN ${doubtful} AND entry.outcome <> 'Applied' THEN 'Unknown' ELSE entry.outcome END,
+        in_doubt_at = CASE WHEN ${doubtful} THEN clock.now ELSE entry.in_doubt_at END,
+        first_sent_at = CASE WHEN ${doubtful} THEN coalesce(entry.first_sent_at, entry.changed_at) ELSE entry.first_sent_at END,
+        due_at = entry.ready_at,
+        lease_until = ${until},
+        ready_at = ${until},
+        changed_at = clock.now
+      FROM clock WHERE entry.id IN (SELECT id FROM due)
+      RETURNING *`;
+		return Effect.map(db.writes("claim", statement), (rows) => rows.map(entryOf).toSorted((a, b) => a.dueAt - b.dueAt).map((entry) => ({
+			entry,
+			now: entry.changedAt
+		})));
+	};
+	const write = ({ epoch, id }, verdict, learned, condition) => {
+		const ago = (column, millis) => millis === void 0 ? sql`` : sql`${sql(column)} = ${db.now} - ${number(Math.max(0, Math.round(millis)))},`;
+		return sql`UPDATE ${entries} SET
+        ${changeOf(verdict)}
+        outcome = ${learned.outcome},
+        ${ago("first_sent_at", learned.firstSentAgo)}
+        ${ago("in_doubt_at", learned.inDoubtAgo)}
+        history = ${JSON.stringify(learned.history)},
+        last_reason = ${text(lastReason(learned.history))},
+        lease_until = NULL,
+        changed_at = ${db.now}
+      WHERE id = ${id} AND epoch = ${number(epoch)} AND state = 'Leased' AND ${condition}
+      RETURNING *`;
+	};
+	const changeOf = (verdict) => {
+		switch (verdict._tag) {
+			case "Delivered": return sql`state = 'Delivered', why = NULL, payload = '', answer = NULL, result = ${text(verdict.result)},
+          ready_at = NULL, forget_at = ${db.now} + ${number(millisOf(verdict.keep))},`;
+			case "Dead":
+			case "NeedsReconcile": return sql`state = ${verdict._tag}, why = ${verdict.why}, answer = NULL, ready_at = NULL,`;
+			case "Again": {
+				const due = sql`${db.now} + ${number(millisOf(verdict.delay))}`;
+				return sql`state = 'Pending', why = NULL, answer = ${text(verdict.answer)}, due_at = ${due}, ready_at = ${due},
+          attempts = attempts - ${number(verdict.counts ? 0 : 1)}, tries = tries - ${number(verdict.pausing ? 0 : 1)},`;
+			}
+		}
+	};
+	const settle = (owner, verdict, learned) => {
+		const texts = [verdict._tag === "Delivered" ? verdict.result : verdict._tag === "Again" ? verdict.answer : void 0];
+		const alone = {
+			Again: sql`1 = 1`,
+			Delivered: sql`lane_id IS NULL`,
+			Dead: sql`(lane_id IS NULL OR on_dead = 'block')`,
+			NeedsReconcile: sql`(lane_id IS NULL OR on_dead = 'block')`
+		}[verdict._tag];
+		const inLane = Effect.gen(function* () {
+			const lane = yield* lockLane(owner.id);
+			if (lane === void 0) return {
+				done: false,
+				next: []
+			};
+			const rows = yield* write(owner, verdict, learned, sql`1 = 1`);
+			return {
+				done: rows.length > 0,
+				next: rows.length > 0 ? yield* advance(lane) : []
+			};
+		});
+		const settled = Effect.gen(function* () {
+			const [row] = yield* db.writes("settle", write(owner, verdict, learned, alone));
+			if (row !== void 0) {
+				if (verdict._tag === "Again" && millisOf(verdict.delay) === 0) yield* wake(row);
+				return true;
+			}
+			if (verdict._tag === "Again") return false;
+			const { done, next } = yield* db.atomic("settle", inLane);
+			for (const names of next) yield* wake(names);
+			return done;
+		});
+		return refuse(db.name, "settle", texts, settled);
+	};
+	return {
+		claim,
+		settle
+	};
+};
+// src/sql/SqlOutboxStore.ts
+var SqlOutboxStore_exports = __exportAll({
+	layer: () => layer$2,
+	make: () => make$4,
+	migrate: () => migrate
+});
+const defaultTable = "breakwater_outbox";
+const migrate = (options) => {
+	const table = options?.table ?? defaultTable;
+	return Migrator.make({})({
+		loader: Migrator.fromRecord(migrations(table)),
+		table: tablesOf(table).migrations
+	});
+};
+const make$4 = (options) => Effect.map(SqlClient.SqlClient, (sql) => {
+	const parts = makeParts(sql, options?.table ?? defaultTable);
+	const { db, wakers } = parts;
+	return {
+		name: db.name,
+		...makeWork(parts),
+		...makeHand(parts),
+		...makeLook(parts),
+		offer: makeOffer(parts),
+		openTransaction: db.openTransaction,
+		outside: db.outside,
+		transaction: db.transaction,
+		onOffer: (waker) => {
+			const own = (what) => waker(what);
+			return Effect.asVoid(Effect.acquireRelease(Effect.sync(() => wakers.add(own)), () => Effect.sync(() => wakers.delete(own))));
+		}
+	};
+});
+const layer$2 = (options) => Layer.effect(OutboxStore, Effect.gen(function* () {
+	if (options?.migrate !== false) yield* migrate(options);
+	return yield* make$4(options);
 }));
 // src/internal/duration.ts
 const check = (what, input, options) => {
@@ -855,7 +1520,7 @@ const failureOf = (operation, cause) => {
 	const text = textOf$1(cause);
 	if (/(?:^|[\s:])WRONGTYPE\s/.test(text)) return malformed(operation, cause);
 	const unwritten = reads.includes(operation) || refusals.test(text) || isUnsent(cause);
-	return new StoreError({
+	return new StoreError$1({
 		reason: "Unavailable",
 		store,
 		operation,
@@ -863,7 +1528,7 @@ const failureOf = (operation, cause) => {
 		cause
 	});
 };
-const malformed = (operation, cause) => new StoreError({
+const malformed = (operation, cause) => new StoreError$1({
 	reason: "Malformed",
 	store,
 	operation,
@@ -1321,4 +1986,4 @@ const claimOf = ([tag, ...rest]) => {
 };
 const layer = (options) => Layer.effect(IdempotencyStore, make(options));
 const layerConfig = (options) => Layer.effect(IdempotencyStore, Effect.flatMap(Config.unwrap(options), make));
-export { RedisIdempotencyStore_exports as RedisIdempotencyStore, SqlIdempotencyStore_exports as SqlIdempotencyStore, SqliteClient_exports as SqliteClient };
+export { RedisIdempotencyStore_exports as RedisIdempotencyStore, SqlIdempotencyStore_exports as SqlIdempotencyStore, SqlOutboxStore_exports as SqlOutboxStore, SqliteClient_exports as SqliteClient };

@@ -6,10 +6,17 @@ import { join } from "node:path"
 import { SqlOutboxStore } from "breakwater/sql"
 import { type Kind, type Setup, tablesOf } from "./protocol.ts"
 
-type Where = Pick<Setup, "kind" | "place" | "databaseUrl">
+type Where = Pick<Setup, "kind" | "place" | "databaseUrl" | "isolation"> & { readonly application?: string }
+
+/** Of the role that is named like the schema: the isolation of its transactions is a setting of its own. */
+export const urlOf = (databaseUrl: string, schema: string): string => {
+  const url = new URL(databaseUrl)
+  url.username = schema
+  return url.href
+}
 
 /** Loads what the database needs, and nothing else. */
-export const openSql = Effect.fnUntraced(function* ({ databaseUrl, kind, place }: Where) {
+export const openSql = Effect.fnUntraced(function* ({ application, databaseUrl, isolation, kind, place }: Where) {
   const layer =
     kind === "sqlite"
       ? (yield* Effect.promise(() => import("../../../src/sql/node/SqliteClient.ts"))).layer({
@@ -20,10 +27,24 @@ export const openSql = Effect.fnUntraced(function* ({ databaseUrl, kind, place }
         })
       : (yield* Effect.promise(() => import("@effect/sql-pg/PgClient"))).layer({
           url: Redacted.make(databaseUrl!),
-          maxConnections: 10
+          maxConnections: 10,
+          applicationName: application
         })
-  return Context.get(yield* Layer.build(layer as Layer.Layer<SqlClient.SqlClient, unknown>), SqlClient.SqlClient)
+  const sql = Context.get(yield* Layer.build(layer as Layer.Layer<SqlClient.SqlClient, unknown>), SqlClient.SqlClient)
+  if (isolation !== undefined) {
+    const [row] = yield* sql<{ readonly transaction_isolation: string }>`SHOW transaction_isolation`
+    if (row?.transaction_isolation !== isolation) return yield* Effect.die(new Error(JSON.stringify(row)))
+  }
+  return sql
 })
+
+/** Ends all connections of a process, whatever they are at. How many it were. */
+export const cutConnections = (sql: SqlClient.SqlClient, application: string) =>
+  Effect.map(
+    sql<{ readonly ended: boolean }>`SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = ${application}`,
+    (rows) => rows.filter(({ ended }) => ended).length
+  )
 
 export const createTables = (sql: SqlClient.SqlClient, kind: Kind, place: string) => {
   const { ends, orders, outbox } = tablesOf(kind, place)

@@ -6,6 +6,8 @@ import { type ChildProcess, fork } from "node:child_process"
 import type { Bundle } from "../bundle.ts"
 import type { PgWire } from "../pgWire.ts"
 import type { Strike } from "./plan.ts"
+import type { Isolation } from "../../idempotency/racing/stores.ts"
+import type { Disturbance } from "./disturbance.ts"
 import { type Asked, leaseMillis, onTheWire, type Order, type Point, type Setup, type Told } from "./protocol.ts"
 
 /** What became of a transaction, as its process told. `gone`: it did not, and will not. */
@@ -28,6 +30,10 @@ export interface Process {
   /** It was killed, or told to end. */
   dead: boolean
   aim: Aim | undefined
+  /** How often it was about to lose its connections, or had lost them. */
+  cuts: number
+  /** Until when it may meet a connection that is lost. */
+  cutUntil: number
   readonly places: Map<string, (ending: Ending) => void>
   readonly redrives: Map<string, () => void>
 }
@@ -38,6 +44,10 @@ export interface Options {
   readonly processes: number
   readonly random: () => number
   readonly wire: PgWire | undefined
+  readonly isolation: Isolation | undefined
+  /** Ends the connections of a process, and says how many it were. */
+  readonly cutOff: (name: string, then: (connections: number) => void) => void
+  readonly onDisturbed: (by: Disturbance, what: "order" | "verdict") => void
   readonly onStruck: (aim: Aim, counts: boolean) => void
   readonly onOffered: (order: string, by: Process) => void
   readonly onSweep: (sweep: string) => void
@@ -48,15 +58,38 @@ export interface Options {
 
 /** How long a point is waited for, in milliseconds. */
 const patience = 8_000
+/** How long after a cut a process may still come upon it, in milliseconds: what it does for a call ends by then. */
+const aftermath = 2 * leaseMillis
 
 export type Fleet = Effect.Success<ReturnType<typeof fleetOf>>
 
 export const fleetOf = (options: Options) =>
   Effect.gen(function* () {
-    const { bundle, onBroken, onFenced, onOffered, onStruck, onSweep, onSwept, random, setup, wire } = options
+    const {
+      bundle,
+      cutOff,
+      isolation,
+      onBroken,
+      onDisturbed,
+      onFenced,
+      onOffered,
+      onStruck,
+      onSweep,
+      onSwept,
+      random,
+      setup,
+      wire
+    } = options
     const all: Array<Process> = []
     let closed = false
     let started = 0
+    /** Whether what failed did so because of what is done to it here. */
+    const isDisturbed = (process_: Process, what: "order" | "verdict", by: Disturbance | undefined): boolean => {
+      const isSo =
+        by === "connection" ? performance.now() < process_.cutUntil : by === "conflict" && isolation === "serializable"
+      if (isSo) onDisturbed(by!, what)
+      return isSo
+    }
     const send = ({ child }: Process, asked: Asked) => void (child.connected && child.send(asked, () => {}))
 
     const start = (process_: Process) => {
@@ -71,8 +104,9 @@ export const fleetOf = (options: Options) =>
         // What a process said before it was killed may come later than its death. It did it all the same.
         if (told._tag === "Swept") onSwept(told.forgotten)
         else if (told._tag === "Fenced") onFenced()
-        else if (told._tag === "Broken") onBroken(told.what)
-        else if (process_.child === child) heard(process_, told)
+        else if (told._tag === "Broken") {
+          if (!isDisturbed(process_, "verdict", told.by)) onBroken(told.what)
+        } else if (process_.child === child) heard(process_, told)
       })
       // The channel of a process that was killed.
       child.on("error", () => {})
@@ -100,7 +134,8 @@ export const fleetOf = (options: Options) =>
           const ended = process_.places.get(told.order)
           process_.places.delete(told.order)
           // Who is told to end gives up what it is at.
-          if (told.how === "failed" && !process_.dead) onBroken(`a transaction failed: ${told.order}: ${told.why}`)
+          if (told.how === "failed" && !process_.dead && !isDisturbed(process_, "order", told.by))
+            onBroken(`a transaction failed (${told.by ?? "by itself"}): ${told.order}: ${told.why}`)
           return ended?.(told.how)
         }
         case "Redriven": {
@@ -116,6 +151,7 @@ export const fleetOf = (options: Options) =>
       aim.arrived = true
       if (told._tag === "Committing") return commits(process_, aim, told.backend)
       if (aim.strike === "stop") return stop(process_, aim)
+      if (aim.strike === "cut") return cut(process_, aim)
       // One statement, or one of many, each of which takes about a millisecond.
       if (point === "during redrive") return killAfter(random() * 4, process_, aim)
       if (point === "during sweep") return killAfter(random() * 20, process_, aim)
@@ -125,7 +161,9 @@ export const fleetOf = (options: Options) =>
     const commits = (process_: Process, aim: Aim, backend: number | undefined) => {
       // A commit to a file: some milliseconds, of which one is met.
       if (backend === undefined) return killAfter(random() < 0.5 ? 0 : random() * 10, process_, aim)
-      const isHeld = wire!.hold(backend, random() < 0.5 ? "statement" : "answer", () => kill(process_, aim))
+      const isHeld = wire!.hold(backend, random() < 0.5 ? "statement" : "answer", () =>
+        aim.strike === "cut" ? cut(process_, aim) : kill(process_, aim)
+      )
       if (!isHeld) struck(process_, aim, false)
       send(process_, { _tag: "GoOn" })
     }
@@ -145,6 +183,18 @@ export const fleetOf = (options: Options) =>
       process_.aim = undefined
       onStruck(aim, counts)
     }
+    const cut = (process_: Process, aim: Aim) => {
+      const { child } = process_
+      process_.cuts++
+      process_.cutUntil = Infinity
+      cutOff(process_.name, (connections) => {
+        process_.cuts++
+        process_.cutUntil = performance.now() + aftermath
+        if (closed || process_.child !== child) return
+        send(process_, { _tag: "GoOn" })
+        struck(process_, aim, connections > 0)
+      })
+    }
     const stop = (process_: Process, aim: Aim) => {
       const { child } = process_
       child.kill("SIGSTOP")
@@ -162,7 +212,7 @@ export const fleetOf = (options: Options) =>
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         for (let index = 0; index < options.processes; index++) {
-          const process_ = { index, places: new Map(), redrives: new Map() } as unknown as Process
+          const process_ = { index, cuts: 0, cutUntil: 0, places: new Map(), redrives: new Map() } as unknown as Process
           all.push(process_)
           start(process_)
         }

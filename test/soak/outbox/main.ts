@@ -5,6 +5,7 @@
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { bundleOf } from "../bundle.ts"
+import type { Isolation } from "../../idempotency/racing/stores.ts"
 import type { Kind, Mutant, Point } from "./protocol.ts"
 import { soak } from "./soak.ts"
 
@@ -12,8 +13,10 @@ export const program = new URL("./worker.main.ts", import.meta.url)
 
 export interface Wanted {
   readonly store: Kind
+  readonly isolation: Isolation | undefined
   readonly kills: number
   readonly stops: number | undefined
+  readonly cuts: number | undefined
   readonly points: ReadonlyArray<Point> | undefined
   readonly processes: number
   readonly settleMillis: number
@@ -45,7 +48,7 @@ export const main = async ({ json, ...options }: Wanted): Promise<void> => {
   if (json) console.log(JSON.stringify({ target: "outbox", mutant: options.mutant, ...report }, null, 2))
   else {
     console.log(
-      `${report.store}: ${kills} kills, ${report.stops} stops, ${report.fenced} fenced, in ${report.seconds} s: ${offered} offered, ${delivered} delivered, ${dead} dead, ${needsReconcile} unclear; ${lost} lost, ${executedTwice} done twice, ${unexpected} unexpected`
+      `${report.store}: ${kills} kills, ${report.stops} stops, ${report.cuts} cuts, ${report.fenced} fenced, in ${report.seconds} s: ${offered} offered, ${delivered} delivered, ${dead} dead, ${needsReconcile} unclear; ${lost} lost, ${executedTwice} done twice, ${unexpected} unexpected`
     )
     for (const example of report.examples) console.log(`  ${example}`)
   }

@@ -3,7 +3,8 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { type Bundle, bundleOf } from "../bundle.ts"
 import { program } from "./main.ts"
-import { points } from "./protocol.ts"
+import { isolations, missing } from "../../idempotency/racing/stores.ts"
+import { cutPoints, points } from "./protocol.ts"
 import type { Report } from "./report.ts"
 import { soak } from "./soak.ts"
 
@@ -21,12 +22,12 @@ const nothing = { lost: 0, executedTwice: 0, needsReconcile: 0, unexpected: 0 }
 
 const minutes = 180_000
 
-describe("a soak of the outbox on SQLite", () => {
-  beforeAll(async () => {
-    bundle = await Effect.runPromise(Scope.provide(bundleOf(program), scope))
-  }, minutes)
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+beforeAll(async () => {
+  bundle = await Effect.runPromise(Scope.provide(bundleOf(program), scope))
+}, minutes)
+afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
+describe("a soak of the outbox on SQLite", () => {
   it.live(
     "a kill at every point: every committed call is made once, and its end is told once",
     () =>
@@ -68,4 +69,33 @@ describe("a soak of the outbox on SQLite", () => {
       }),
     minutes
   )
+})
+
+describe.skipIf(missing("postgres") !== undefined)("a soak of the outbox on PostgreSQL", () => {
+  for (const isolation of isolations) {
+    it.live(
+      `${isolation}: connections that are cut at every point lose nothing, and nothing is done twice`,
+      () =>
+        Effect.gen(function* () {
+          const options = {
+            store: "postgres",
+            isolation,
+            kills: 2,
+            stops: 0,
+            cuts: cutPoints.length,
+            faults: 0.1
+          } as const
+          const report = yield* soak(options, bundle)
+          const all = JSON.stringify(report, null, 2)
+          assert.deepStrictEqual(found(report), nothing, all)
+          assert.deepStrictEqual(Object.keys(report.cutsByPoint).toSorted(), cutPoints.toSorted())
+          assert.strictEqual(report.delivered + report.dead, report.offered, all)
+          // A transaction of an order was open when its connection went, and so was a verdict's.
+          assert.isAtLeast(report.cutOff.order, 1, all)
+          assert.isAtLeast(report.cutOff.verdict, 1, all)
+          if (isolation === "read committed") assert.deepStrictEqual(report.conflicts, { order: 0, verdict: 0 })
+        }),
+      minutes
+    )
+  }
 })

@@ -1,16 +1,23 @@
 /**
  * What is struck next, and where.
  */
-import { type Point, points, stopPoints } from "./protocol.ts"
+import { cutPoints, type Kind, type Point, points, stopPoints } from "./protocol.ts"
 
-/** `kill`: SIGKILL. `stop`: SIGSTOP for longer than a lease, while the others go on, and then SIGCONT. */
-export type Strike = "kill" | "stop"
+/**
+ * - `kill`: SIGKILL.
+ * - `stop`: SIGSTOP for longer than a lease, while the others go on, and then SIGCONT.
+ * - `cut`: the process lives, and loses its connections to PostgreSQL.
+ */
+export type Strike = "kill" | "stop" | "cut"
 export type ByPoint = { [P in Point]?: number }
 
 export interface Wanted {
+  readonly store: Kind
   readonly kills: number
   /** Default: a fifth as many as kills. */
   readonly stops?: number | undefined
+  /** Default: on PostgreSQL a fifth as many as kills. */
+  readonly cuts?: number | undefined
   /** The points that are aimed at. Default: all. */
   readonly points?: ReadonlyArray<Point> | undefined
 }
@@ -22,17 +29,21 @@ interface Next {
 
 /** Which strike comes next: the kind that is further behind, and the point that had it least. */
 export const planOf = (options: Wanted) => {
+  const isWanted = (point: Point) => options.points?.includes(point) ?? true
   const pointsOf: Readonly<Record<Strike, ReadonlyArray<Point>>> = {
     kill: options.points ?? points,
-    stop: stopPoints.filter((point) => options.points?.includes(point) ?? true)
+    stop: stopPoints.filter(isWanted),
+    // A file has no connection that could be lost.
+    cut: options.store === "postgres" ? cutPoints.filter(isWanted) : []
   }
   const wanted: Readonly<Record<Strike, number>> = {
     kill: options.kills,
-    stop: pointsOf.stop.length === 0 ? 0 : (options.stops ?? Math.ceil(options.kills / 5))
+    stop: pointsOf.stop.length === 0 ? 0 : (options.stops ?? Math.ceil(options.kills / 5)),
+    cut: pointsOf.cut.length === 0 ? 0 : (options.cuts ?? Math.ceil(options.kills / 5))
   }
-  const strikes: ReadonlyArray<Strike> = ["kill", "stop"]
-  const done: Record<Strike, ByPoint> = { kill: {}, stop: {} }
-  const aimed: Record<Strike, ByPoint> = { kill: {}, stop: {} }
+  const strikes: ReadonlyArray<Strike> = ["kill", "stop", "cut"]
+  const done: Record<Strike, ByPoint> = { kill: {}, stop: {}, cut: {} }
+  const aimed: Record<Strike, ByPoint> = { kill: {}, stop: {}, cut: {} }
   const of = (counts: ByPoint, point: Point) => counts[point] ?? 0
   const sum = (counts: ByPoint) => Object.values(counts).reduce((sum, n) => sum + n, 0)
   return {

@@ -2,6 +2,9 @@
  * What the processes of the outbox's soak say to each other, and the points at which one of them is struck.
  */
 
+import type { Isolation } from "../../idempotency/racing/stores.ts"
+import type { Disturbance } from "./disturbance.ts"
+
 export type Kind = "sqlite" | "postgres"
 
 /** The points, in the order in which an entry meets them. */
@@ -31,6 +34,15 @@ export type Point = (typeof points)[number]
 /** Where a process that is stopped for longer than its lease holds a claim, and no transaction. */
 export const stopPoints: ReadonlyArray<Point> = ["before verdict", "during attempt 1", "during redriven attempt"]
 
+/** Where a process loses all of its connections to PostgreSQL, and lives. */
+export const cutPoints: ReadonlyArray<Point> = [
+  "before offer commits",
+  "after execution",
+  "before verdict",
+  "during verdict",
+  "during verdict commit"
+]
+
 /** Where it is the provider, in the parent, that sees the point. */
 export const onTheWire: ReadonlySet<Point> = new Set([
   "during attempt 1",
@@ -47,6 +59,8 @@ export interface Setup {
   /** The folder or schema of this soak. */
   readonly place: string
   readonly databaseUrl: string | undefined
+  /** How PostgreSQL keeps the transactions of this process apart; undefined for what the server does by itself. */
+  readonly isolation: Isolation | undefined
   readonly providerUrl: string
   /** The name of this process, which its requests carry. */
   readonly name: string
@@ -78,13 +92,14 @@ export type Told =
       readonly order: string
       readonly how: "committed" | "rolled back" | "exists" | "failed"
       readonly why: string
+      readonly by?: Disturbance | undefined
     }
   | { readonly _tag: "Redriven"; readonly id: string }
   /** A write of a claim that was taken over was refused. */
   | { readonly _tag: "Fenced"; readonly verdict: string }
   | { readonly _tag: "Swept"; readonly forgotten: number }
   /** Something happened that should not. */
-  | { readonly _tag: "Broken"; readonly what: string }
+  | { readonly _tag: "Broken"; readonly what: string; readonly by?: Disturbance | undefined }
 
 /** What a process is asked. */
 export type Asked =
@@ -95,6 +110,9 @@ export type Asked =
   | { readonly _tag: "GoOn" }
 
 export const serverHeader = "x-soak-server"
+
+/** By this name the server knows the connections of a process. */
+export const applicationOf = ({ name, place }: Pick<Setup, "name" | "place">): string => `${place}/${name}`
 
 /** The limits of a call, and how much longer its claim is held, in milliseconds. */
 export const limits = { attempt: 300, total: 700, grace: 600 }

@@ -2,10 +2,12 @@
  * What a soak of the outbox is asked for, and what it found.
  */
 import type { ByPoint, Wanted } from "./plan.ts"
+import type { Isolation } from "../../idempotency/racing/stores.ts"
 import type { Kind, Mutant } from "./protocol.ts"
 
 export interface Options extends Wanted {
-  readonly store: Kind
+  /** Of PostgreSQL. Default: what the server does by itself. */
+  readonly isolation?: Isolation | undefined
   readonly processes?: number | undefined
   /** The share of requests that meet a fault. Default: 0.2. */
   readonly faults?: number | undefined
@@ -19,14 +21,28 @@ export interface Options extends Wanted {
   readonly onProgress?: ((kills: number, stops: number) => void) | undefined
 }
 
+/** Transactions of orders, and verdicts of a worker, that had to start over. */
+export interface Disturbed {
+  readonly order: number
+  readonly verdict: number
+}
+
 export interface Report {
   readonly store: Kind
+  readonly isolation: Isolation | undefined
   readonly seed: number
   readonly seconds: number
   readonly kills: number
   readonly killsByPoint: ByPoint
   readonly stops: number
   readonly stopsByPoint: ByPoint
+  /** Processes that have lost their connections to the database. */
+  readonly cuts: number
+  readonly cutsByPoint: ByPoint
+  /** What failed in such a process, for that reason. */
+  readonly cutOff: Disturbed
+  /** What the database asked to start over: SERIALIZABLE only. */
+  readonly conflicts: Disturbed
   /** Calls whose transaction was committed. */
   readonly offered: number
   readonly delivered: number

@@ -24,7 +24,12 @@ class Bank extends HttpApi.make("bank").add(
 ) {}
 
 export class Declined extends Data.TaggedError("Declined")<{ readonly code: string }> {}
-export class Down extends Data.TaggedError("Down")<{ readonly outcome: string; readonly reason: string }> {}
+export class Down extends Data.TaggedError("Down")<{
+  readonly outcome: string
+  readonly reason: string
+  /** Why it could not be stored. */
+  readonly error: unknown
+}> {}
 
 const translate = { CardError: ({ code }: CardError) => new Declined({ code }) }
 /** Longer than any soak. */
@@ -41,7 +46,8 @@ export class Shop extends Integration.Service<Shop>()(
       schedule: Schedule.spaced("20 millis")
     }),
     exhausted: Exhaustion.fail,
-    orElse: ({ outcome, reason }: CallFailure.CallFailure) => new Down({ outcome, reason: reason._tag })
+    orElse: ({ outcome, reason }: CallFailure.CallFailure) =>
+      new Down({ outcome, reason: reason._tag, error: reason.error ?? reason.cause })
   },
   {
     charge: Outbox.writeAhead(

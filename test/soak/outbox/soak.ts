@@ -8,12 +8,21 @@ import { SqlClient } from "effect/sql"
 import { prepare } from "../../idempotency/racing/stores.ts"
 import type { Bundle } from "../bundle.ts"
 import { pgWire } from "../pgWire.ts"
-import { committedOf, createTables, endsOf, entriesOf, integration, openSql } from "./database.ts"
+import {
+  committedOf,
+  createTables,
+  cutConnections,
+  endsOf,
+  entriesOf,
+  integration,
+  openSql,
+  urlOf
+} from "./database.ts"
 import { fleetOf, type Process } from "./fleet.ts"
 import { judge, type Sent } from "./judge.ts"
 import { drawOrder, keyOf, randomOf } from "./orders.ts"
 import { planOf } from "./plan.ts"
-import { leaseMillis, type Setup, tablesOf } from "./protocol.ts"
+import { applicationOf, leaseMillis, type Setup, tablesOf } from "./protocol.ts"
 import { providerOf } from "./provider.ts"
 import type { Options, Report } from "./report.ts"
 import { judgeSweeps } from "./sweeping.ts"
@@ -26,13 +35,16 @@ const enough = 40
 export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, unknown> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { store: kind } = options
+      const { isolation, store: kind } = options
       const seed = options.seed ?? 1
       const random = randomOf(seed)
-      const place = yield* prepare(kind)
+      const place = yield* prepare(kind, isolation)
       const databaseUrl = process.env.DATABASE_URL
-      const wire = kind === "postgres" ? yield* pgWire(databaseUrl!) : undefined
-      const sql = yield* openSql({ kind, place, databaseUrl })
+      const wire =
+        kind === "postgres"
+          ? yield* pgWire(isolation === undefined ? databaseUrl! : urlOf(databaseUrl!, place))
+          : undefined
+      const sql = yield* openSql({ kind, place, databaseUrl, isolation: undefined })
       yield* createTables(sql, kind, place)
       const tables = tablesOf(kind, place)
       const store = yield* Effect.provideService(
@@ -46,13 +58,17 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
       const byKey = new Map<string, string>()
       const committedIn = new Map<string, Array<string>>()
       /** Transactions that hold their lane. */
-      const open = new Map<string, { readonly order: string; readonly name: string; readonly by: Process }>()
+      const open = new Map<
+        string,
+        { readonly order: string; readonly cuts: number; readonly name: string; readonly by: Process }
+      >()
       const revived = new Set<string>()
       const sweeps = new Set<string>()
       const broken: Array<string> = []
       let orders = 0
       let backlog = 0
       let fenced = 0
+      const disturbed = { connection: { order: 0, verdict: 0 }, conflict: { order: 0, verdict: 0 } }
       let swept = 0
       let lastStrike = performance.now()
       const started = performance.now()
@@ -71,6 +87,7 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
         kind,
         place,
         databaseUrl: wire?.url ?? databaseUrl,
+        isolation,
         providerUrl: provider.url,
         mutant: options.mutant
       }
@@ -79,12 +96,17 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
         if (lane !== undefined && open.get(lane)?.order === order) open.delete(lane)
         fleet.commit(by, order)
       }
+      const cutting = yield* FiberSet.runtime(yield* FiberSet.make())()
       const fleet = yield* fleetOf({
         setup,
         bundle,
         processes: options.processes ?? 3,
         random,
         wire,
+        isolation,
+        cutOff: (name, then) =>
+          void cutting(Effect.map(Effect.orDie(cutConnections(sql, applicationOf({ name, place }))), then)),
+        onDisturbed: (by, what) => void disturbed[by][what]++,
         onStruck: (aim, counts) => {
           plan.over(aim, counts)
           if (!counts) return
@@ -95,10 +117,15 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
           const { lane } = all.get(order)!
           if (lane !== undefined) {
             const holder = open.get(lane)
-            if (holder !== undefined && !holder.by.dead && holder.by.name === holder.name) {
+            if (
+              holder !== undefined &&
+              !holder.by.dead &&
+              holder.by.name === holder.name &&
+              holder.by.cuts === holder.cuts
+            ) {
               broken.push(`two open transactions have stored into one lane: ${holder.order} and ${order}`)
             }
-            open.set(lane, { order, by, name: by.name })
+            open.set(lane, { order, by, name: by.name, cuts: by.cuts })
             // It comes again only where its earlier transaction was not committed.
             const before = (committedIn.get(lane) ?? []).filter((other) => other !== order)
             committedIn.set(lane, [...before, order])
@@ -205,12 +232,17 @@ export const soak = (options: Options, bundle: Bundle): Effect.Effect<Report, un
       const first = new Map([...lost, ...executedTwice, ...unexpected].toReversed().map((what) => [kindOf(what), what]))
       return {
         store: kind,
+        isolation,
         seed,
         seconds: Math.round((performance.now() - started) / 1000),
         kills: plan.sum(plan.done.kill),
         killsByPoint: plan.done.kill,
         stops: plan.sum(plan.done.stop),
         stopsByPoint: plan.done.stop,
+        cuts: plan.sum(plan.done.cut),
+        cutsByPoint: plan.done.cut,
+        cutOff: disturbed.connection,
+        conflicts: disturbed.conflict,
         offered: committed.size,
         delivered: found.delivered,
         dead: found.dead,

@@ -11,8 +11,9 @@ import { SqlClient } from "effect/sql"
 import { isSqlError } from "effect/sql/SqlError"
 import { flushCompileCache } from "node:module"
 import { openSql } from "./database.ts"
+import { disturbanceOf } from "./disturbance.ts"
 import { arm, at, goOn, isArmed, tell, watched, watchedClient } from "./points.ts"
-import { type Asked, limits, type Order, type Setup, tablesOf } from "./protocol.ts"
+import { applicationOf, type Asked, limits, type Order, type Setup, tablesOf } from "./protocol.ts"
 import { Shop } from "./shop.ts"
 import { prepareSweep, sweepUntil } from "./sweeping.ts"
 
@@ -45,12 +46,17 @@ const place = ({ lane, order, rollsBack }: Order) =>
     yield* at("before offer commits")
   })
 
+const about = (cause: Cause.Cause<unknown> = Cause.empty) => ({
+  why: Cause.pretty(cause).slice(0, 1_000),
+  by: disturbanceOf(Cause.squash(cause))
+})
+
 const takeOrder = (order: Order) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const exit = yield* Effect.exit(sql.withTransaction(place(order)))
-    const ended = (how: "committed" | "rolled back" | "exists" | "failed", why = "") =>
-      tell({ _tag: "Ended", order: order.order, how, why })
+    const ended = (how: "committed" | "rolled back" | "exists" | "failed", cause?: Cause.Cause<unknown>) =>
+      tell({ _tag: "Ended", order: order.order, how, ...about(cause) })
     if (Exit.isSuccess(exit)) {
       yield* at("after offer")
       return ended("committed")
@@ -58,7 +64,7 @@ const takeOrder = (order: Order) =>
     const error = Cause.squash(exit.cause)
     if (error instanceof RolledBack) return ended("rolled back")
     if (isSqlError(error) && error.reason._tag === "UniqueViolation") return ended("exists")
-    ended("failed", Cause.pretty(exit.cause).slice(0, 1_000))
+    ended("failed", exit.cause)
   })
 
 const redrive = (id: string, generation: number) =>
@@ -110,7 +116,8 @@ const handlers = {
 
 const errors = Logger.make(({ cause, logLevel, message }) => {
   if (logLevel === "Error" || logLevel === "Fatal") {
-    tell({ _tag: "Broken", what: `${String(message)}: ${Cause.pretty(cause)}`.slice(0, 2_000) })
+    const what = `${String(message)}: ${Cause.pretty(cause)}`.slice(0, 2_000)
+    tell({ _tag: "Broken", what, by: disturbanceOf(Cause.squash(cause)) })
   }
 })
 
@@ -129,7 +136,7 @@ const Worker = OutboxWorker.layer(
 )
 
 const program = Effect.gen(function* () {
-  const sql = yield* openSql(setup)
+  const sql = yield* openSql({ ...setup, application: applicationOf(setup) })
   const store = yield* Effect.provideService(SqlOutboxStore.make({ table: tables.outbox }), SqlClient.SqlClient, sql)
   const Client = Layer.effect(
     HttpClient.HttpClient,
@@ -149,7 +156,8 @@ const program = Effect.gen(function* () {
   ) => {
     const told = Effect.catchCause(self, (cause) =>
       Effect.sync(() => {
-        if (!Cause.hasInterruptsOnly(cause)) tell({ _tag: "Broken", what: Cause.pretty(cause).slice(0, 2_000) })
+        if (Cause.hasInterruptsOnly(cause)) return
+        tell({ _tag: "Broken", what: Cause.pretty(cause).slice(0, 2_000), by: disturbanceOf(Cause.squash(cause)) })
       })
     )
     Effect.runForkWith(context)(Effect.forkIn(Effect.provideService(told, Scope.Scope, scope), scope))

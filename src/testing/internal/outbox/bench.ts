@@ -184,7 +184,8 @@ export const dead = { _tag: "Dead", why: "rejected" } as const
 export const note = { action: "redrive", by: "ada", evidence: "she looked" } as const
 export const redrive = { _tag: "Redrive", delay: Duration.zero, newKey: undefined } as const
 export const discard = { _tag: "Discard", keep: hour } as const
-export const resolve = { _tag: "Resolve", result: "seen", keep: hour } as const
+export const answer = { _tag: "Answer", answer: "seen" } as const
+export const resolve = { _tag: "Resolve", keep: hour } as const
 
 // ---- claims about answers
 

@@ -6,6 +6,8 @@ import type { Change } from "../../../OutboxStore.ts"
 import {
   aTry,
   type Bench,
+  again,
+  answer,
   check,
   claims,
   dead,
@@ -24,6 +26,7 @@ import {
   resolve,
   same,
   span,
+  states,
   stored,
   violated
 } from "./bench.ts"
@@ -155,29 +158,93 @@ export const hands = [
     }
     yield* claims(bench, bench.b, [])
   }),
-  check("resolve: it is known that it happened, and what the answer was", function* (bench) {
+  check("answer: it is known how it ended, and whoever claims it is told", function* (bench) {
     for (const verdict of [dead, unclear]) {
-      for (const result of ["seen", undefined]) {
-        const name = `s ${verdict._tag} ${result}`
-        yield* put(bench.a, name)
-        yield* bench.a.settle(yield* mine(bench, bench.a, name), verdict, learning({ outcome: "Unknown" }))
+      for (const text of ["seen", ""]) {
+        const name = `a ${verdict._tag} ${text}`
+        yield* put(bench.a, name, { lease: zero, attempts: 5, firstSentAgo: 400, expiresAfter: hour })
+        yield* bench.pass(Duration.millis(5))
+        const own = yield* mine(bench, bench.a, name)
+        yield* bench.a.settle(own, verdict, learning({ outcome: "Unknown", inDoubtAgo: 3, history: [aTry()] }))
         const before = yield* stored(bench.a, name)
-        yield* same("the change", yield* change(bench, name, { ...resolve, result }), true)
+        yield* same("the change", yield* change(bench, name, { ...answer, answer: text }), true)
         const after = yield* stored(bench.a, name)
         yield* same("the entry", after, {
           ...before,
-          state: "Delivered",
+          state: "Pending",
           why: undefined,
           outcome: "Applied",
-          payload: "",
-          result,
+          answer: text,
+          generation: 1,
+          attempts: 0,
+          tries: 0,
+          crashes: 0,
+          dueAt: after.changedAt,
           changedAt: after.changedAt
         })
+        const next = yield* mine(bench, bench.b, name)
+        yield* same("the claim", [next.answer, next.payload, next.key], [text, `payload of ${name}`, name])
+        // The handler failed: it is told again, until it has come to its end.
+        yield* bench.b.settle(next, again(zero, text), learning())
+        const last = yield* mine(bench, bench.a, name)
+        yield* same("the answer of the next claim", last.answer, text)
+        yield* same("the end", yield* bench.a.settle(last, delivered(), learning()), true)
+        const { answer: left, payload, result, state } = yield* stored(bench.b, name)
+        yield* same("what is delivered", [state, result, payload, left], ["Delivered", "result", "", undefined])
       }
     }
   }),
+  check("answer: a claim that is lost leaves nothing in doubt, and the answer to the next one", function* (bench) {
+    yield* ended(bench, "one", unclear)
+    const before = yield* stored(bench.a, "one")
+    yield* same("the change", yield* change(bench, "one", answer), true)
+    yield* bench.a.claim({ integration: "billing", operation: "charge", limit: 1, lease: zero })
+    yield* bench.pass(Duration.millis(5))
+    const next = yield* mine(bench, bench.b, "one")
+    yield* same(
+      "what is known",
+      [next.answer, next.outcome, next.inDoubtAt, next.crashes],
+      ["seen", "Applied", before.inDoubtAt, 1]
+    )
+  }),
+  check("answer: in a lane it keeps its place, and those behind it wait for its end", function* (bench) {
+    yield* ended(bench, "one", dead, { lane: lane() })
+    yield* put(bench.a, "two", { lane: lane() })
+    yield* same("the change", yield* change(bench, "one", answer), true)
+    yield* same("the lane", yield* states(bench.a, ["one", "two"]), ["Pending", "Waiting"])
+    const own = yield* mine(bench, bench.b, "one")
+    yield* bench.b.settle(own, delivered(), learning())
+    yield* claims(bench, bench.a, ["two"])
+    // Where entries say different things, one that was passed may find another before it.
+    yield* put(bench.a, "x", { lane: lane("mixed", "skip"), lease: hour })
+    yield* put(bench.a, "y", { lane: lane("mixed"), delay: zero })
+    yield* bench.a.settle(yield* stored(bench.a, "x"), dead, learning())
+    yield* bench.a.settle(yield* mine(bench, bench.a, "y"), dead, learning())
+    yield* same("the change", yield* change(bench, "x", answer), true)
+    yield* same("another change", yield* change(bench, "y", answer), true)
+    yield* same("the other lane", yield* states(bench.a, ["x", "y"]), ["Pending", "Waiting"])
+  }),
+  check("resolve: it is known that it happened, and nothing more", function* (bench) {
+    for (const verdict of [dead, unclear]) {
+      const name = `s ${verdict._tag}`
+      yield* put(bench.a, name)
+      yield* bench.a.settle(yield* mine(bench, bench.a, name), verdict, learning({ outcome: "Unknown" }))
+      const before = yield* stored(bench.a, name)
+      yield* same("the change", yield* change(bench, name, resolve), true)
+      const after = yield* stored(bench.a, name)
+      yield* same("the entry", after, {
+        ...before,
+        state: "Delivered",
+        why: undefined,
+        outcome: "Applied",
+        payload: "",
+        changedAt: after.changedAt
+      })
+    }
+    yield* claims(bench, bench.b, [])
+  }),
   check("change: only what is dead or unclear, and of the generation that was looked at", function* (bench) {
-    for (const to of [redrive, discard, resolve]) {
+    for (const to of [redrive, discard, answer, resolve]) {
       for (const state of allStates) {
         const name = `c ${to._tag} ${state}`
         const entry = yield* inState(bench, state, name)
@@ -229,7 +296,7 @@ export const hands = [
         (racer) =>
           (racer % 2 === 0 ? bench.a : bench.b).change(
             { id: idOf(`k${n}`), generation: 0 },
-            [redrive, discard, resolve][racer % 3]!,
+            [redrive, discard, answer, resolve][racer % 4]!,
             note
           ),
         { concurrency: "unbounded" }

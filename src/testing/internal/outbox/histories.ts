@@ -137,7 +137,8 @@ class Walk {
       },
       { _tag: "Discard", keep },
       { _tag: "Discard", keep: undefined },
-      { _tag: "Resolve", result: yield* oneOf(["seen", undefined]), keep }
+      { _tag: "Answer", answer: yield* oneOf(["seen", ""]) },
+      { _tag: "Resolve", keep }
     ])
   })
 

@@ -170,6 +170,16 @@ export class Model {
     return true
   }
 
+  private revive(entry: Mutable): void {
+    const before = this.inLane(entry).filter((other) => (other.position ?? 0) < (entry.position ?? 0))
+    entry.state = entry.lane?.onDead === "block" && before.some(isInTheWay) ? "Waiting" : "Pending"
+    entry.generation++
+    entry.attempts = 0
+    entry.tries = 0
+    entry.crashes = 0
+    entry.dueAt = this.now
+  }
+
   change(of: Pick<Entry, "id" | "generation">, change: Change): boolean {
     const { now } = this
     const entry = this.find(of.id)
@@ -179,13 +189,13 @@ export class Model {
     entry.why = undefined
     entry.changedAt = now
     switch (change._tag) {
+      case "Answer":
+        this.revive(entry)
+        entry.outcome = "Applied"
+        entry.answer = change.answer
+        break
       case "Redrive": {
-        const before = this.inLane(entry).filter((other) => (other.position ?? 0) < (entry.position ?? 0))
-        entry.state = entry.lane?.onDead === "block" && before.some(isInTheWay) ? "Waiting" : "Pending"
-        entry.generation++
-        entry.attempts = 0
-        entry.tries = 0
-        entry.crashes = 0
+        this.revive(entry)
         entry.dueAt = now + ms(change.delay)
         entry.expiresAt = undefined
         entry.key = change.newKey ?? entry.key
@@ -206,7 +216,6 @@ export class Model {
         entry.state = "Delivered"
         entry.outcome = "Applied"
         entry.payload = ""
-        entry.result = change.result
         this.keptUntil.set(of.id, now + ms(change.keep))
     }
     this.notes.set(of.id, (this.notes.get(of.id) ?? 0) + 1)

@@ -1,0 +1,138 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import type { Call, Site } from "../Call.ts"
+import * as Reason from "../Reason.ts"
+import { reasonOf } from "./boundary.ts"
+import type { CallRecord } from "./call.ts"
+import type { Circuit, Finding, Rules } from "./circuit.ts"
+import type { Circuits } from "./circuits.ts"
+import { format } from "./duration.ts"
+import { nowOf } from "./timer.ts"
+
+export type Attempt = (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
+
+/** The key of every call, or how a call says it. */
+export type Keyed = string | ((call: Call) => string)
+
+export const keyOf = (keyed: Keyed, call: Call): string => (typeof keyed === "string" ? keyed : keyed(call))
+
+const ignored = Reason.make("DeadlineExceeded")
+const timedOut = Reason.make("Timeout")
+
+/** A deadline that cuts an attempt short says nothing about the provider, unless the attempt had its full limit. */
+const cut = (call: CallRecord): Reason.Reason => (call.cutBy === "deadline" && call.hasFullLimit ? timedOut : ignored)
+
+/** When an attempt was admitted, and what it had waited for by then. */
+export interface Start {
+  began: number
+  queued: number
+}
+
+/**
+ * What an attempt says about the provider. Its own waits for a permit or the rate are none of the provider's time. One
+ * that the deadline cut was slow by then, if it was; whether one that a caller gave up would have been, nobody knows.
+ */
+export const findingOf = (
+  exit: Exit.Exit<unknown, Reason.Reason>,
+  call: CallRecord,
+  probe: boolean,
+  start: Start,
+  rules: Rules,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  now: number
+): Finding => {
+  const reason = Exit.isSuccess(exit) ? undefined : Exit.hasInterrupts(exit) ? cut(call) : reasonOf(exit.cause, call)
+  const health =
+    reason === undefined ? "success" : reason.health === "probe" ? (probe ? "success" : "ignored") : reason.health
+  return {
+    health,
+    slow:
+      rules.slow !== undefined &&
+      (health !== "ignored" || (call.cutBy === "deadline" && Exit.hasInterrupts(exit))) &&
+      now - start.began - (call.queued - start.queued) > rules.slow.after,
+    random: fiber.getRef(Random.Random).nextDoubleUnsafe(),
+    hint: reason?.retryAfter === undefined ? 0 : Duration.toMillis(reason.retryAfter)
+  }
+}
+
+/** Why an attempt is turned away. `left` is in milliseconds, `Infinity` while a probe runs. */
+export const rejection = (key: string, left: number): Reason.Reason => {
+  if (left === Infinity) return Reason.make("CircuitOpen", { message: `the circuit ${key} is half-open and probing` })
+  // Whole milliseconds, and never too early: the jitter leaves fractions, which nobody wants to read or to parse.
+  const whole = Math.ceil(left)
+  return Reason.make("CircuitOpen", {
+    message: `the circuit ${key} is open for another ${format(whole)}`,
+    retryAfter: Duration.millis(whole)
+  })
+}
+
+/** Turns an attempt away, or tells that it would have and lets it go on, unrecorded. */
+export const turnAway = (
+  site: Site,
+  step: Attempt,
+  call: CallRecord,
+  reason: Reason.Reason,
+  now: number
+): Effect.Effect<unknown, Reason.Reason> => {
+  site.decided(call, "rejected", now)
+  return site.mode() === "observe" ? step(call) : Effect.fail(reason)
+}
+
+/** What an operator has forced on a circuit, if anything. */
+export const forcedStep = (
+  circuits: Circuits,
+  site: Site,
+  step: Attempt,
+  call: CallRecord,
+  key: string,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<unknown, Reason.Reason> | undefined => {
+  const forced = circuits.forced(key)
+  if (forced === undefined) return undefined
+  return forced === "closed"
+    ? step(call)
+    : turnAway(
+        site,
+        step,
+        call,
+        Reason.make("CircuitOpen", { message: `the circuit ${key} is forced open by an operator` }),
+        nowOf(fiber)
+      )
+}
+
+/** A breaker whose circuits are in this process: nothing of it waits. */
+export const guard =
+  (circuits: Circuits, site: Site, keyed: Keyed) =>
+  (step: Attempt): Attempt =>
+  (call) =>
+    Effect.withFiber((fiber) => {
+      const key = keyOf(keyed, call)
+      const forced = forcedStep(circuits, site, step, call, key, fiber)
+      if (forced !== undefined) return forced
+      // The ticket is drawn inside what gives it back: at whatever point the fiber is interrupted, it has none or returns it.
+      let ticket: Circuit | undefined
+      const start: Start = { began: 0, queued: 0 }
+      return Effect.onExit(
+        Effect.suspend(() => {
+          const now = nowOf(fiber)
+          const taken = circuits.take(key, now, fiber.context)
+          if (typeof taken === "number") return turnAway(site, step, call, rejection(key, taken), now)
+          ticket = taken
+          start.began = now
+          start.queued = call.queued
+          return step(call)
+        }),
+        (exit) => {
+          if (ticket === undefined) return Effect.void
+          const now = nowOf(fiber)
+          const probe = ticket.state === "HalfOpen"
+          const finding = findingOf(exit, call, probe, start, circuits.rules, fiber, now)
+          const became = circuits.put(key, ticket, finding, now, fiber.context)
+          if (became !== undefined) site.decided(call, became, now)
+          return Effect.void
+        }
+      )
+    })

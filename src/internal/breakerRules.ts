@@ -1,0 +1,113 @@
+import type { BreakerOptions, BreakerRate, BreakerSlow } from "../PolicyBreaker.ts"
+import type { Rules } from "./circuit.ts"
+import { check, format } from "./duration.ts"
+import type { Layer, Setting, Tunable } from "./policy.ts"
+
+const windowProblems = (what: string, share: string, value: number, size: number, minimumCalls: number) => [
+  ...(value > 0 && value <= 1 ? [] : [`${what}.${share} must be in (0, 1], got ${value}`]),
+  ...(Number.isInteger(size) && size >= 1 ? [] : [`${what}.size must be an integer of at least 1, got ${size}`]),
+  ...(Number.isInteger(minimumCalls) && minimumCalls >= 1 && minimumCalls <= size
+    ? []
+    : [`${what}.minimumCalls must be in [1, ${size}] (${what.split(" ").at(-1)}.size), got ${minimumCalls}`])
+]
+
+/** The numbers with their defaults, and what is wrong with them. */
+export const rulesOf = (
+  options: BreakerOptions
+): { readonly rules: Rules; readonly problems: ReadonlyArray<string> } => {
+  const first = check("the breaker's openFor", options.openFor ?? 1_000)
+  const max = check("the breaker's maxOpenFor", options.maxOpenFor ?? 5_000)
+  const rate = options.rate === false ? undefined : (options.rate ?? {})
+  const after = options.slow === undefined ? undefined : check("the breaker's slow.after", options.slow.after)
+  const size = rate?.size ?? 20
+  const slowSize = options.slow?.size ?? 20
+  const rules: Rules = {
+    consecutive: options.consecutive ?? 5,
+    rate:
+      rate === undefined
+        ? undefined
+        : { threshold: rate.threshold ?? 0.5, size, minimumCalls: rate.minimumCalls ?? size },
+    slow:
+      after === undefined
+        ? undefined
+        : {
+            after: after.millis,
+            rate: options.slow?.rate ?? 0.5,
+            size: slowSize,
+            minimumCalls: options.slow?.minimumCalls ?? slowSize
+          },
+    openFor: first.millis,
+    maxOpenFor: max.millis
+  }
+  const problems = [first.problem, max.problem, after?.problem].filter((problem) => problem !== undefined)
+  if (!Number.isInteger(rules.consecutive) || rules.consecutive < 1) {
+    problems.push(`the breaker's consecutive must be an integer of at least 1, got ${rules.consecutive}`)
+  }
+  if (rules.rate !== undefined) {
+    problems.push(
+      ...windowProblems("the breaker's rate", "threshold", rules.rate.threshold, size, rules.rate.minimumCalls)
+    )
+  }
+  if (rules.slow !== undefined) {
+    problems.push(...windowProblems("the breaker's slow", "rate", rules.slow.rate, slowSize, rules.slow.minimumCalls))
+  }
+  if (rules.openFor > rules.maxOpenFor) {
+    problems.push(
+      `the breaker's openFor of ${format(rules.openFor)} is longer than its maxOpenFor of ${format(rules.maxOpenFor)}`
+    )
+  }
+  return { rules, problems }
+}
+
+/** The numbers by their names in a configuration. */
+export const tunableOf = (
+  options: BreakerOptions,
+  { consecutive, maxOpenFor, openFor, rate, slow }: Rules,
+  layer: (options: BreakerOptions) => Layer
+): Tunable => {
+  const setting = (kind: Setting["kind"], value: number | undefined): Setting => ({ kind, value })
+  return {
+    settings: {
+      BREAKER_CONSECUTIVE: setting("integer", consecutive),
+      BREAKER_OPEN_FOR: setting("duration", openFor),
+      BREAKER_MAX_OPEN_FOR: setting("duration", maxOpenFor),
+      BREAKER_RATE_THRESHOLD: setting("number", rate?.threshold),
+      BREAKER_RATE_SIZE: setting("integer", rate?.size),
+      BREAKER_RATE_MINIMUM_CALLS: setting("integer", rate?.minimumCalls),
+      BREAKER_SLOW_AFTER: setting("duration", slow?.after),
+      BREAKER_SLOW_RATE: setting("number", slow?.rate),
+      BREAKER_SLOW_SIZE: setting("integer", slow?.size),
+      BREAKER_SLOW_MINIMUM_CALLS: setting("integer", slow?.minimumCalls)
+    },
+    tune: (values: Readonly<Record<string, number>>): Layer => {
+      const of = (window: BreakerRate | BreakerSlow | false | undefined, prefix: string) => ({
+        size: values[`${prefix}_SIZE`] ?? (window === false ? undefined : window?.size),
+        minimumCalls: values[`${prefix}_MINIMUM_CALLS`] ?? (window === false ? undefined : window?.minimumCalls)
+      })
+      const given = (prefix: string) => Object.keys(values).some((key) => key.startsWith(prefix))
+      const after = values.BREAKER_SLOW_AFTER ?? options.slow?.after
+      return layer({
+        ...options,
+        consecutive: values.BREAKER_CONSECUTIVE ?? options.consecutive,
+        openFor: values.BREAKER_OPEN_FOR ?? options.openFor,
+        maxOpenFor: values.BREAKER_MAX_OPEN_FOR ?? options.maxOpenFor,
+        rate:
+          options.rate === false && !given("BREAKER_RATE_")
+            ? false
+            : {
+                ...of(options.rate, "BREAKER_RATE"),
+                threshold:
+                  values.BREAKER_RATE_THRESHOLD ?? (options.rate === false ? undefined : options.rate?.threshold)
+              },
+        slow:
+          after === undefined
+            ? undefined
+            : {
+                ...of(options.slow, "BREAKER_SLOW"),
+                after,
+                rate: values.BREAKER_SLOW_RATE ?? options.slow?.rate
+              }
+      })
+    }
+  }
+}

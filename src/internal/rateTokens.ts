@@ -1,0 +1,271 @@
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import { withNow } from "./timer.ts"
+
+export type Store = RateLimiter.RateLimiterStore["Service"]
+
+/** The numbers of a limit. Durations are milliseconds. */
+export interface Settings {
+  readonly limit: number
+  readonly window: number
+  readonly algorithm: "token-bucket" | "fixed-window"
+}
+
+/**
+ * What would be there had an attempt not taken its tokens. What it gives back must leave no more than that: a bucket that
+ * would have been full in between has lost what came back meanwhile.
+ */
+export interface Without {
+  level: number
+  since: number
+}
+
+/** The environment's store, if there is one. */
+export const findStore = Effect.serviceOption(RateLimiter.RateLimiterStore)
+
+/** A store of its own: layers are memoised by reference, and one would be everybody's. */
+const memoryStore: Effect.Effect<Store> = Effect.scoped(
+  Effect.map(Layer.build(Layer.fresh(RateLimiter.layerStoreMemory)), (context) =>
+    Context.get(context, RateLimiter.RateLimiterStore)
+  )
+)
+
+/**
+ * The tokens of one key in a store of Effect's, and the last that is known of them. Without a shared store, one in memory
+ * for this key alone: Effect's forgets no key, so each is dropped with its store.
+ *
+ * A fixed window is a key of its own in the store, and begins at a multiple of its length since the epoch. The windows of
+ * Effect's limiter begin with a token and end the earlier the fewer are taken, so up to twice the limit would pass in the
+ * time of one.
+ */
+export class Tokens {
+  private readonly key: string
+  private readonly settings: Settings
+  private readonly shared: Store | undefined
+  private readonly refillRate: Duration.Duration
+  private readonly refill: number
+  private own: Store | undefined
+  private ownWindow = -1
+  /** The window whose key in the store lives to the window's end. */
+  private keptWindow = -1
+  /** What was there, and since when: for estimates, which need no look into the store. */
+  private level: number
+  private since: number
+  private readonly without = new Set<Without>()
+  private epoch = 0
+
+  constructor(key: string, settings: Settings, shared: Store | undefined, now: number) {
+    this.key = key
+    this.settings = settings
+    this.shared = shared
+    this.refillRate = Duration.millis(settings.window / settings.limit)
+    this.refill = Duration.toMillis(this.refillRate)
+    this.level = settings.limit
+    this.since = now
+  }
+
+  private get isWindow(): boolean {
+    return this.settings.algorithm === "fixed-window"
+  }
+
+  windowAt(now: number): number {
+    return Math.floor(now / this.settings.window)
+  }
+
+  private endOf(window: number): number {
+    return (window + 1) * this.settings.window
+  }
+
+  /** Whether the window's key is in the store, or none is needed. */
+  isKept(now: number): boolean {
+    return !this.isWindow || this.keptWindow === this.windowAt(now)
+  }
+
+  /** What is there at a time, as far as is known. */
+  available(now: number): number {
+    const { limit } = this.settings
+    if (this.isWindow) return this.windowAt(now) === this.windowAt(this.since) ? this.level : limit
+    return Math.min(limit, this.level + this.cameBack(this.since, now))
+  }
+
+  private cameBack(since: number, now: number): number {
+    return Math.max(0, Math.floor((now - since) / this.refill))
+  }
+
+  /** How long until all these may pass, one after the other. */
+  estimate(costs: ReadonlyArray<number>, now: number): number {
+    const { limit, window } = this.settings
+    let room = this.available(now)
+    if (!this.isWindow) {
+      const total = costs.reduce((sum, cost) => sum + cost, 0)
+      if (total <= room) return 0
+      return room >= limit
+        ? Math.ceil(Math.ceil(total - limit) * this.refill)
+        : Math.max(1, Math.ceil(this.since + Math.ceil(total - this.level) * this.refill - now))
+    }
+    let windows = 0
+    for (const cost of costs) {
+      if (cost > room) {
+        windows++
+        room = limit
+      }
+      room -= cost
+    }
+    return windows === 0 ? 0 : this.endOf(this.windowAt(now)) - now + (windows - 1) * window
+  }
+
+  private get store(): Effect.Effect<Store> {
+    if (this.shared !== undefined) return Effect.succeed(this.shared)
+    if (this.own !== undefined) return Effect.succeed(this.own)
+    return Effect.map(memoryStore, (made) => (this.own ??= made))
+  }
+
+  /** Takes these tokens if they are all there: zero, or how long they are short and nothing was taken. */
+  take(tokens: number, without?: Without): Effect.Effect<number> {
+    return this.isWindow ? this.moveInWindow(tokens, true) : this.moveInBucket(tokens, true, without)
+  }
+
+  /** Takes more than there is. */
+  force(tokens: number, without?: Without): Effect.Effect<void> {
+    return Effect.asVoid(this.isWindow ? this.moveInWindow(tokens, false) : this.moveInBucket(tokens, false, without))
+  }
+
+  /** Gives back of what an attempt took, all but its cost. */
+  giveBack(taken: number, cost: number, window: number, without: Without): Effect.Effect<void> {
+    return withNow((now) => {
+      if (this.isWindow) {
+        return this.windowAt(now) === window ? Effect.asVoid(this.moveInWindow(cost - taken, false)) : Effect.void
+      }
+      const { limit } = this.settings
+      this.refillWithout(without, now)
+      const since = this.since + this.cameBack(this.since, now) * this.refill
+      const back = Math.min(taken, without.level - this.available(now)) - cost
+      // A full bucket begins its next interval with the next token. Else one that began too early is a token less.
+      const early = without.level < limit && without.since - since > 0.001 ? 1 : 0
+      return back - early > 0 ? Effect.asVoid(this.moveInBucket(early - back, false)) : Effect.void
+    })
+  }
+
+  /** Ends the bookkeeping of an attempt. */
+  forget(without: Without): void {
+    this.without.delete(without)
+  }
+
+  private refillWithout(without: Without, now: number): void {
+    const came = this.cameBack(without.since, now)
+    without.level = Math.min(this.settings.limit, without.level + came)
+    without.since = without.level >= this.settings.limit ? now : without.since + came * this.refill
+  }
+
+  private moveInBucket(tokens: number, strict: boolean, without?: Without): Effect.Effect<number> {
+    return Effect.flatMap(this.store, (store) =>
+      withNow((now) =>
+        Effect.map(
+          Effect.orDie(
+            store.tokenBucket({
+              key: this.key,
+              tokens,
+              limit: this.settings.limit,
+              refillRate: this.refillRate,
+              allowOverflow: !strict
+            })
+          ),
+          ([remaining, elapsed]) => {
+            const denied = strict && remaining < 0
+            this.level = denied ? remaining + tokens : remaining
+            this.since = now - elapsed
+            if (!denied) {
+              for (const other of this.without) {
+                this.refillWithout(other, now)
+                other.level -= tokens
+              }
+              if (without !== undefined) {
+                without.level = remaining + tokens
+                without.since = this.since
+                this.without.add(without)
+              }
+            }
+            return denied ? Math.max(1, Math.ceil(Math.ceil(-remaining) * this.refill - elapsed)) : 0
+          }
+        )
+      )
+    )
+  }
+
+  private moveInWindow(tokens: number, strict: boolean): Effect.Effect<number> {
+    return withNow((now) => {
+      const { limit } = this.settings
+      const window = this.windowAt(now)
+      const left = this.endOf(window) - now
+      if (this.ownWindow !== window) {
+        this.own = undefined
+        this.ownWindow = window
+      }
+      // The key outlives its window by a second. It must not grow older with every token.
+      const refillRate =
+        this.keptWindow === window || tokens <= 0 ? Duration.zero : Duration.millis((left + 1_000) / tokens)
+      return Effect.flatMap(
+        Effect.flatMap(this.store, (store) =>
+          Effect.orDie(
+            store.fixedWindow({
+              key: `${this.key}:${window}`,
+              tokens,
+              refillRate,
+              limit: strict ? limit : undefined
+            })
+          )
+        ),
+        ([count, ttl]) =>
+          withNow((after) => {
+            const denied = strict && count > limit
+            if (ttl >= left) this.keptWindow = window
+            this.level = Math.min(limit, limit - (denied ? count - tokens : count))
+            this.since = now
+            if (denied) return Effect.succeed(Math.max(1, this.endOf(window) - after))
+            // The store took its time, and the window is over: what was taken stays with it.
+            return strict && this.windowAt(after) !== window ? this.moveInWindow(tokens, true) : Effect.succeed(0)
+          })
+      )
+    })
+  }
+
+  /**
+   * How long all processes were told to pause. Nothing is counted in Effect's adaptive state: what is learned here is the
+   * provider's word, and not a guess of its limit.
+   */
+  readPause(store: Store): Effect.Effect<number> {
+    const { limit, window } = this.settings
+    return Effect.map(
+      Effect.orDie(
+        store.adaptiveConsume({
+          key: this.key,
+          tokens: 0,
+          fallbackLimit: limit,
+          fallbackWindow: Duration.millis(window)
+        })
+      ),
+      ({ delay, epoch }) => {
+        this.epoch = epoch
+        return Math.ceil(Duration.toMillis(delay))
+      }
+    )
+  }
+
+  /** Tells all processes to pause. The newest epoch goes with it: an answer from before the last pause counts too. */
+  tellPause(store: Store, millis: number): Effect.Effect<void> {
+    return Effect.flatMap(this.readPause(store), () =>
+      Effect.orDie(
+        store.adaptiveFeedback({
+          key: this.key,
+          epoch: this.epoch,
+          tokens: 0,
+          status: 429,
+          retryAfter: Duration.millis(millis)
+        })
+      )
+    )
+  }
+}

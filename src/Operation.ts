@@ -106,7 +106,7 @@ export type PolicyFits<Pol, M> =
       ? "safe" extends N
         ? [M] extends ["Safe"]
           ? unknown
-          : "this policy may send twice at once: only a safe operation can have it"
+          : "this policy sends twice at once, or shares or keeps answers: only a safe operation can have it"
         : unknown
       : Sentence<Exclude<P.Provides, X>>
     : unknown

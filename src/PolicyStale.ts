@@ -18,6 +18,7 @@ import { callLayer, fromLayers, type Layer, type Policy } from "./internal/polic
 import { cutAfter, nowOf } from "./internal/timer.ts"
 import { type AnswersOf, type NeedsPrincipal, type Principal, refuseUnlessSafe } from "./PolicyCoalesce.ts"
 import * as Reason from "./Reason.ts"
+import * as Telemetry from "./Telemetry.ts"
 
 /**
  * Options of `staleIfError`, beside the principal.
@@ -37,7 +38,7 @@ export interface StaleOptions {
 }
 
 /** The name of a span's attribute: how old the answer was that was served, in seconds. */
-const ageAttribute = "breakwater.stale_age"
+const ageAttribute = Telemetry.names.staleAge
 
 interface Noted {
   /** Milliseconds. */

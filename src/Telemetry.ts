@@ -97,6 +97,7 @@ export const names = {
   server: "server.address",
   port: "server.port",
   retryEvent: "breakwater.retry",
+  staleAge: "breakwater.stale_age",
   policyEvent: "breakwater.policy",
   policy: "breakwater.policy",
   policyName: "breakwater.policy.name",

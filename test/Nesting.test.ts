@@ -13,7 +13,18 @@ import {
 import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Random, Schema } from "effect"
 import { CallRecord } from "../src/internal/call.ts"
 import { Allowance, allowanceAround, Current } from "../src/internal/nesting.ts"
-import { between, Failed, failureOf, oneOf, say, Said, seed, seededly, settle, tries } from "./properties/support.ts"
+import {
+  between,
+  Failed,
+  failureOf,
+  oneOf,
+  say,
+  type Said,
+  seed,
+  seededly,
+  settle,
+  tries
+} from "./properties/support.ts"
 
 const fast = Policy.backoff({ base: 0, throttledBase: 0 })
 
@@ -184,6 +195,8 @@ describe("retries inside a retried call", () => {
     Effect.gen(function* () {
       let started: Fiber.Fiber<unknown, unknown> | undefined
       const { charge, place, requests } = yield* nested({
+        // With one retry left of the outer call's, its own are more.
+        outer: standard(2),
         around: (self) =>
           Effect.as(
             Effect.tap(Effect.forkDetach(Effect.delay(self, "1 minute")), (fiber) =>
@@ -365,7 +378,7 @@ describe("the budget of nested calls", () => {
       // 28 tokens: two retries. The inner one's refusals must not use them up.
       const { place, requests } = yield* nested({
         outer: standard(3, { capacity: 28 }),
-        inner: standard(2, { capacity: 14, throttledCost: 14 })
+        inner: standard(3, { capacity: 14 })
       })
       yield* settle(place)
       assert.strictEqual(requests(), 3)

@@ -7,7 +7,7 @@ import {
   Failed,
   failing,
   say,
-  Said,
+  type Said,
   scripted,
   type ScriptedOptions,
   seededly,

@@ -91,6 +91,8 @@ export class StoredCircuits implements BreakerControl {
     const { asked, scope } = visit
     if (asked === undefined || scope === undefined) return
     visit.asked = undefined
+    // A fiber that has ended knows its services no more.
+    const { context } = fiber
     asked.addObserver((exit) => {
       const back: Effect.Effect<unknown, unknown> = Exit.isSuccess(exit)
         ? this.store.record({
@@ -101,7 +103,7 @@ export class StoredCircuits implements BreakerControl {
             openFor: Duration.zero
           })
         : Effect.void
-      Effect.runForkWith(fiber.context)(Effect.ignoreCause(Effect.ensuring(back, Scope.close(scope, Exit.void))))
+      Effect.runForkWith(context)(Effect.ignoreCause(Effect.ensuring(back, Scope.close(scope, Exit.void))))
     })
   }
 
@@ -121,13 +123,14 @@ export class StoredCircuits implements BreakerControl {
     )
     const tell = (
       recorded: Exit.Exit<CircuitBreaker.Transition | undefined, unknown>,
+      teller = fiber,
       ended = false
     ): Effect.Effect<void> => {
-      if (Exit.isFailure(recorded)) return this.warn("record", fiber)
+      if (Exit.isFailure(recorded)) return this.warn("record", teller)
       const transition = recorded.value
       if (transition === undefined) return Effect.void
-      const at = nowOf(fiber)
-      this.local.learn(visit.key, at, fiber.context, {
+      const at = nowOf(teller)
+      this.local.learn(visit.key, at, teller.context, {
         state: transition.to,
         slow: noWindow,
         openUntil: transition.to === "Open" ? at + Duration.toMillis(transition.retryAfter) : 0
@@ -136,8 +139,11 @@ export class StoredCircuits implements BreakerControl {
       if (!ended) site.decided(call, transition.to === "Open" ? "opened" : "closed", at)
       return Effect.void
     }
+    const { context } = fiber
     const tellLater = () =>
-      recording.addObserver((recorded) => void Effect.runForkWith(fiber.context)(tell(recorded, true)))
+      recording.addObserver((recorded) => {
+        Effect.runForkWith(context)(Effect.withFiber((teller) => tell(recorded, teller, true)))
+      })
     const recorded = recording.pollUnsafe()
     if (recorded !== undefined) return tell(recorded)
     const wait = Math.min(patience, call.deadline - now)

@@ -46,8 +46,8 @@ export const errorType = (reason: Reason.Reason): string => {
 }
 
 /** Whether this process turned every attempt away. */
-const sentNothing = (call: CallRecord): boolean =>
-  call.attempts.every((attempt) => Reason.isLocalRejection({ _tag: attempt.reason }))
+const sentNothing = ({ attempts }: CallFailure): boolean =>
+  attempts.every((attempt) => Reason.isLocalRejection({ _tag: attempt.reason }))
 
 /** A hedge that was given up, and the one that won, are no failures. */
 const failed = (attempt: Attempt): boolean => attempt.reason !== "Success" && attempt.reason !== "Interrupted"
@@ -57,11 +57,11 @@ export const callOutcome = (call: CallRecord, failure: CallFailure | undefined):
   if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.some(failed) ? "ok_after_retry" : "ok"
   switch (failure.reason._tag) {
     case "CircuitOpen":
-      return sentNothing(call) ? "rejected_breaker" : "exhausted"
+      return sentNothing(failure) ? "rejected_breaker" : "exhausted"
     case "RateLimited":
-      return sentNothing(call) ? "rejected_ratelimit" : "exhausted"
+      return sentNothing(failure) ? "rejected_ratelimit" : "exhausted"
     case "BulkheadFull":
-      return sentNothing(call) ? "rejected_bulkhead" : "exhausted"
+      return sentNothing(failure) ? "rejected_bulkhead" : "exhausted"
     case "Timeout":
     case "DeadlineExceeded":
       return "timeout"

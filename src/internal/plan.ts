@@ -171,6 +171,8 @@ const defaultNames = new Set([
   "budget",
   "retry",
   "retryNever",
+  "coalesce",
+  "staleIfError",
   "hedge",
   "breaker",
   "rateLimit",

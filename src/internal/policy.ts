@@ -73,7 +73,7 @@ export const TypeId = "~breakwater/Policy"
 
 /**
  * A composable layer, or a stack of them, as a value. Its type says what it decides and what it needs: `P` are the
- * decisions it makes, `Needs` is `"safe"` for a layer that may send twice at once.
+ * decisions it makes, `Needs` is `"safe"` for a layer that may send twice at once, or shares or keeps answers.
  *
  * A policy holds no state. A breaker or a bulkhead belongs to the integration layer that builds it: two layers share
  * nothing by accident, and calling a constructor twice is harmless.

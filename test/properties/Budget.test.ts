@@ -2,7 +2,7 @@
 // under any interleaving of calls, interruptions and waits.
 import { assert, describe, it } from "@effect/vitest"
 import { Policy, Reason } from "breakwater"
-import { Arbitrary, Effect, Fiber, Random, Scope } from "effect"
+import { Arbitrary, Effect, type Fiber, Random, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { CallStep, Decided, Site } from "../../src/Call.ts"
 import { siteAlone } from "../../src/internal/alone.ts"

@@ -178,7 +178,7 @@ describe("hedging", () => {
         const won = tells[end] === 3 && expected.leg > 0 ? [`hedge_won ${expected.leg + 1} ${expected.at}`] : []
         assert.deepStrictEqual(decisions, [...hedges, ...won])
       }).pipe(seededly(seed)),
-    tries(2_000)
+    tries(1_500)
   )
 
   it.effect.prop(
@@ -291,7 +291,7 @@ describe("hedging", () => {
         assert.isAbove(sent.length, before, "nobody gets through any more")
         assert.isAtLeast(attempts, 1)
       }).pipe(seededly(seed)),
-    tries(300)
+    tries(200)
   )
 })
 

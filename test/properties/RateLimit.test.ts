@@ -204,6 +204,55 @@ describe("the rate limit", () => {
   )
 })
 
+describe("the rate limit: what comes back", () => {
+  it.effect("does not bring the part of a token that a full bucket would have lost", () =>
+    Effect.gen(function* () {
+      const settings = { algorithm: "token-bucket", limit: 3, window: 700 } as const
+      const bucket = fresh(settings).bucket("k", 0)
+      // The first is not sent and gives its token back at 210. Without it the bucket would have been full until 200, so
+      // that the second token of the interval is there at 434 and not at 234.
+      const first = new Ticket(1, Infinity)
+      yield* bucket.acquire(first)
+      yield* Effect.forkChild(
+        Effect.delay(
+          Effect.suspend(() => bucket.end(first, 0)),
+          210
+        ),
+        { startImmediately: true }
+      )
+      const { starts } = yield* play(
+        () => bucket,
+        [
+          [2, 1, 12, 9, 0],
+          [3, 3, 12, 9, 0]
+        ]
+      )
+      bounded(starts, settings)
+    })
+  )
+})
+
+describe("the rate limit: a slow store", () => {
+  it.effect("what it took from a window that is over is no start of the next one", () =>
+    Effect.gen(function* () {
+      const settings = { algorithm: "fixed-window", limit: 2, window: 1_000 } as const
+      const bucket = fresh(settings, yield* slow([40])).bucket("k", 0)
+      yield* TestClock.adjust(780)
+      const { starts } = yield* play(
+        () => bucket,
+        [
+          [2, 1, 12, 9, 0],
+          [2, 1, 12, 9, 0],
+          [4, 1, 12, 9, 0],
+          [4, 1, 12, 9, 0]
+        ]
+      )
+      assert.strictEqual(starts.length, 4)
+      bounded(starts, settings)
+    })
+  )
+})
+
 /** When each may start, one after the other, by arithmetic alone. Who would come too late is not there. */
 const modelled = ({ algorithm, limit, window }: Settings, list: ReadonlyArray<Attempt>): ReadonlyArray<number> => {
   // Effect counts in nanoseconds.

@@ -8,25 +8,25 @@ const charge = { id: "1", amount: 1 }
 const policy = Policy.stack(Policy.standard(), Policy.hedge({ after: "200 millis" }))
 
 // A PUT may be repeated; two at once are another matter.
-// expect: this policy may send twice at once: only a safe operation can have it
+// expect: this policy sends twice at once, or shares or keeps answers: only a safe operation can have it
 HttpOperation.endpoint(Api, "charges", "replace", { policy })
 HttpOperation.endpoint(Api, "charges", "search", {
   idempotency: Idempotency.keyed(({ payload }) => IdempotencyKey.derive("search", payload.q), { lifetime: "1 day" }),
-  // expect: this policy may send twice at once: only a safe operation can have it
+  // expect: this policy sends twice at once, or shares or keeps answers: only a safe operation can have it
   policy
 })
 Operation.mutation("change", {
   idempotency: Idempotency.inherent("an upsert"),
   success: Charge,
   send: () => Effect.succeed(charge),
-  // expect: this policy may send twice at once: only a safe operation can have it
+  // expect: this policy sends twice at once, or shares or keeps answers: only a safe operation can have it
   policy
 })
 Operation.mutation("change", {
   idempotency: Idempotency.atMostOnce("no key"),
   success: Charge,
   send: () => Effect.succeed(charge),
-  // expect: this policy may send twice at once: only a safe operation can have it
+  // expect: this policy sends twice at once, or shares or keeps answers: only a safe operation can have it
   policy: Policy.stack(Policy.hedge({ after: { percentile: 95 } }), Policy.withMode(Policy.standard(), "observe"))
 })
 
@@ -35,7 +35,7 @@ Operation.mutation("change", {
   idempotency: Idempotency.inherent("an upsert"),
   success: Charge,
   send: () => Effect.succeed(charge),
-  // expect: this policy may send twice at once: only a safe operation can have it
+  // expect: this policy sends twice at once, or shares or keeps answers: only a safe operation can have it
   policy: Policy.withMode(policy, "off")
 })
 
@@ -45,7 +45,7 @@ class Shop extends Integration.Service<Shop>()(
   { policy, exhausted: Exhaustion.fail, orElse: () => new PaymentsUnavailable({ outcome: "Unknown" }) },
   {
     find: HttpOperation.endpoint(Api, "charges", "get"),
-    // expect: this policy may send twice at once: only a safe operation can have it
+    // expect: this policy sends twice at once, or shares or keeps answers: only a safe operation can have it
     replace: HttpOperation.endpoint(Api, "charges", "replace")
   }
 ) {}

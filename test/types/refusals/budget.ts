@@ -9,7 +9,7 @@ Policy.budget({ across: "acme", capacity: 100 })
 // expect: Type '"10 a second"' is not assignable to type
 Policy.budgetRatio({ floor: "10 a second" })
 
-// expect: Type '"attempts"' is not assignable to type '"retries" | "failures"
+// expect: Type '"attempts"' is not assignable to type
 Policy.budget({ charges: "attempts" })
 
 // expect: 'ratio' does not exist in type

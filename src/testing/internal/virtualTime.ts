@@ -52,7 +52,7 @@ export class VirtualTime implements Clock.Clock, Scheduler.Scheduler {
   // ---- the scheduler
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber.currentOpCount >= fiber.maxOpsBeforeYield
+    return fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {

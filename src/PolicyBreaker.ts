@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Site } from "./Call.ts"
@@ -13,69 +12,14 @@ import { guard } from "./internal/breakerGuard.ts"
 import type { Rules } from "./internal/circuit.ts"
 import { Circuits } from "./internal/circuits.ts"
 import { guardStored, type Store, StoredCircuits } from "./internal/circuitStore.ts"
-import { rulesOf, tunableOf } from "./internal/breakerRules.ts"
+import { type BreakerOptions, rulesOf, tunableOf } from "./internal/breakerRules.ts"
 import { format } from "./internal/duration.ts"
-import { describeKey, type Key, keyAt, kindOf } from "./internal/keyed.ts"
+import { describeKey, keyAt, kindOf } from "./internal/keyed.ts"
 import { attemptLayer, fromLayers, type Layer, type Policy } from "./internal/policy.ts"
 import { PolicyError } from "./PolicyError.ts"
 
 export type { BreakerState } from "./internal/breaker.ts"
-
-/**
- * When attempts in a window open the circuit: `threshold` is their share in (0, 1] (default 0.5) of the last `size`
- * (default 20), once `minimumCalls` of them are known (default `size`).
- *
- * @category models
- * @since 0.1.0
- */
-export interface BreakerRate {
-  readonly threshold?: number | undefined
-  readonly size?: number | undefined
-  readonly minimumCalls?: number | undefined
-}
-
-/**
- * When slow attempts open the circuit, successes included: at a share of `rate` in (0, 1] (default 0.5) of the last `size`
- * (default 20) that took longer than `after`, once `minimumCalls` of them are known (default `size`).
- *
- * @category models
- * @since 0.1.0
- */
-export interface BreakerSlow {
-  readonly after: Duration.Input
-  readonly rate?: number | undefined
-  readonly size?: number | undefined
-  readonly minimumCalls?: number | undefined
-}
-
-/**
- * Options of a breaker.
- *
- * @category models
- * @since 0.1.0
- */
-export interface BreakerOptions {
-  /** Breakers of one name are one. Default: `"breaker"`. */
-  readonly name?: string | undefined
-  /** Failures in a row that open it. Default: 5. */
-  readonly consecutive?: number | undefined
-  readonly rate?: BreakerRate | false | undefined
-  /** Default: time is not looked at. */
-  readonly slow?: BreakerSlow | undefined
-  /** How long it stays open at first, less up to half of it. Default: 1 second. */
-  readonly openFor?: Duration.Input | undefined
-  /** What the open time doubles up to while probes fail. Default: 5 seconds. */
-  readonly maxOpenFor?: Duration.Input | undefined
-  /** By what it is split into circuits. Default: `"integration"`, which is one. */
-  readonly key?: Key | undefined
-  /**
-   * Where the circuits are kept: in this process (default), or in the `CircuitBreakerStore` that the integration's layer is
-   * given, for several processes.
-   */
-  readonly store?: "memory" | "environment" | undefined
-  /** What becomes of an attempt when the store fails or does not answer within 100 ms. Default: `"allow"`. */
-  readonly onStoreError?: "allow" | "reject" | undefined
-}
+export type { BreakerOptions, BreakerRate, BreakerSlow } from "./internal/breakerRules.ts"
 
 // Effect's own tag by its name: an import would load its Redis, streams and schemas into every program.
 const CircuitBreakerStore = Context.Service<Store>("effect/persistence/CircuitBreaker/CircuitBreakerStore")

@@ -223,6 +223,21 @@ describe("what ends a hedged call", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("a hedge that was turned away is paid back", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging(
+        [150, 150, 150, 150, 150],
+        { maxExtraLoad: 0.5 },
+        Policy.stack(once, turnsAway({ 2: "RateLimited" }))
+      )
+      for (let n = 0; n < 3; n++) yield* settle(call)
+      assert.deepStrictEqual(
+        events.map(({ attempts }) => attempts.length),
+        [1, 2, 2]
+      )
+    }).pipe(seededly(1))
+  )
+
   it.effect("a defect, and an attempt that interrupts itself, end the call as they do without a hedge", () =>
     Effect.gen(function* () {
       const dead = yield* hedging([5_000, after(20, Effect.die("no"))])
@@ -315,6 +330,25 @@ describe("a loser that can't be interrupted", () => {
       yield* settle(sooner.call)
       assert.strictEqual(sooner.events[0]!.latency, 160)
       assert.deepStrictEqual(history(sooner.events[0]!), ["2 Success 100+50", "1 Interrupted 0+160"])
+    }).pipe(seededly(1))
+  )
+
+  it.effect("costs no answer that came in time, and is not said to have been cut by a deadline", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging([stubborn(5_000), 50])
+      const fiber = yield* start(Deadline.within(call, 205))
+      yield* TestClock.adjust(300)
+      assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed(2))
+      // It is answered at 150 and waits until 170; the next is answered at 195 and has 9 milliseconds.
+      const late = yield* hedging([stubborn(5_000), 95])
+      const second = yield* start(Deadline.within(late.call, 205))
+      yield* TestClock.adjust(300)
+      assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed(2))
+      assert.strictEqual(late.events[0]!.latency, 204)
+      assert.strictEqual(late.events[0]!.attempts[1]!.reason, "Interrupted")
+      assert.strictEqual(events[0]!.latency, 170)
+      // The layer waits for the losers, and nobody else moves the clock.
+      yield* TestClock.adjust("1 minute")
     }).pipe(seededly(1))
   )
 

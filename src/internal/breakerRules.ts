@@ -1,7 +1,64 @@
-import type { BreakerOptions, BreakerRate, BreakerSlow } from "../PolicyBreaker.ts"
+import type * as Duration from "effect/Duration"
 import type { Rules } from "./circuit.ts"
 import { check, format } from "./duration.ts"
+import type { Key } from "./keyed.ts"
 import type { Layer, Setting, Tunable } from "./policy.ts"
+
+/**
+ * When attempts in a window open the circuit: `threshold` is their share in (0, 1] (default 0.5) of the last `size`
+ * (default 20), once `minimumCalls` of them are known (default `size`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerRate {
+  readonly threshold?: number | undefined
+  readonly size?: number | undefined
+  readonly minimumCalls?: number | undefined
+}
+
+/**
+ * When slow attempts open the circuit, successes included: at a share of `rate` in (0, 1] (default 0.5) of the last `size`
+ * (default 20) that took longer than `after`, once `minimumCalls` of them are known (default `size`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerSlow {
+  readonly after: Duration.Input
+  readonly rate?: number | undefined
+  readonly size?: number | undefined
+  readonly minimumCalls?: number | undefined
+}
+
+/**
+ * Options of a breaker.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerOptions {
+  /** Breakers of one name are one. Default: `"breaker"`. */
+  readonly name?: string | undefined
+  /** Failures in a row that open it. Default: 5. */
+  readonly consecutive?: number | undefined
+  readonly rate?: BreakerRate | false | undefined
+  /** Default: time is not looked at. */
+  readonly slow?: BreakerSlow | undefined
+  /** How long it stays open at first, less up to half of it. Default: 1 second. */
+  readonly openFor?: Duration.Input | undefined
+  /** What the open time doubles up to while probes fail. Default: 5 seconds. */
+  readonly maxOpenFor?: Duration.Input | undefined
+  /** By what it is split into circuits. Default: `"integration"`, which is one. */
+  readonly key?: Key | undefined
+  /**
+   * Where the circuits are kept: in this process (default), or in the `CircuitBreakerStore` that the integration's layer is
+   * given, for several processes.
+   */
+  readonly store?: "memory" | "environment" | undefined
+  /** What becomes of an attempt when the store fails or does not answer within 100 ms. Default: `"allow"`. */
+  readonly onStoreError?: "allow" | "reject" | undefined
+}
 
 const windowProblems = (what: string, share: string, value: number, size: number, minimumCalls: number) => [
   ...(value > 0 && value <= 1 ? [] : [`${what}.${share} must be in (0, 1], got ${value}`]),

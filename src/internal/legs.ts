@@ -124,7 +124,9 @@ export const race = (
       const waited = Effect.callback<void>((done) => {
         if (running.size === 0) return done(Effect.void)
         onQuiet = () => done(Effect.void)
-        cancel = later(fiber, grace, () => done(Effect.void))
+        // An answer that came in time is not given up for the sake of a loser.
+        const wait = Math.max(0, Math.min(grace, call.deadline - nowOf(fiber) - 1))
+        cancel = later(fiber, wait, () => done(Effect.void))
       })
       return Effect.flatMap(waited, () =>
         Effect.sync(() => {

@@ -38,7 +38,7 @@ const eventOf = (n: number): Event => {
   }
 }
 
-const events = Arbitrary.map(Arbitrary.array(between(0, 0xffffff), { minLength: 1, maxLength: 60 }), (numbers) =>
+const events = Arbitrary.map(Arbitrary.array(between(0, 0xffffff), { minLength: 1, maxLength: 40 }), (numbers) =>
   numbers.map(eventOf)
 )
 
@@ -285,7 +285,7 @@ describe("a budget is never exceeded", () => {
         if (account.given === 0) assert.isAtMost(balance, capacity - 5 * decided)
         if (account.given === 0 && count("retry", "stopped") > 0) assert.isBelow(balance, 14)
       }).pipe(seededly(seed)),
-    tries(1_500)
+    tries(1_200)
   )
 })
 

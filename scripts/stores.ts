@@ -6,18 +6,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { bin, isMain, run } from "./run.ts"
+import { slow } from "./slow.ts"
 
 const files = [
   "test/idempotency",
   "test/redis",
   "test/ReceiverTransactional.test.ts",
-  "test/released",
-  "test/http/HttpReceiver.conformance.test.ts",
   "test/outbox",
-  "test/cli",
-  "test/checkout/crash.test.ts",
-  "test/soak/outbox",
-  "test/workflow"
+  "test/workflow",
+  ...slow
 ]
 
 interface Report {

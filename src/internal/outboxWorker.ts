@@ -29,6 +29,7 @@ import {
   type Verdict
 } from "./durable.ts"
 import { upkeep } from "./outboxUpkeep.ts"
+import { bounded } from "./storing.ts"
 import { nowOf } from "./timer.ts"
 
 export interface AnyHandlers {
@@ -323,7 +324,7 @@ export const run = (
                 // The process ends: what is known is written down, and the entry is free for another.
                 if (Exit.isSuccess(exit) || !Cause.hasInterruptsOnly(exit.cause)) return Effect.void
                 const tried = call === undefined ? "NotSent" : Outcome.fold(call.attempts)
-                return Effect.ignore(
+                return bounded(
                   again(
                     entry,
                     { counts: !Outcome.didNotHappen(tried), pausing: false, hint: 0 },

@@ -96,7 +96,7 @@ const over: ReadonlySet<Entry["state"]> = new Set(["Dead", "NeedsReconcile", "Di
  * How an effect ends that writes something down: within a second, whatever the caller does meanwhile, for what was sent is
  * not to be lost. Past that it is given up, and who waits for it is not held up if it does not heed that.
  */
-const bounded = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E | string>> =>
+export const bounded = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E | string>> =>
   Effect.uninterruptible(
     Effect.flatMap(Effect.forkDetach(Effect.interruptible(self)), (fiber) => {
       let late = false

@@ -134,6 +134,33 @@ for (const { name, open, skip } of databases) {
         })
       )
 
+      it.live("a transaction that the database asks to start over is run again, but not within another", () =>
+        Effect.gen(function* () {
+          const { a, b, sql } = yield* opened
+          const conflict = (tag: "SerializationError" | "DeadlockError" | "UnknownError") =>
+            new SqlError.SqlError({ reason: new SqlError[tag]({ cause: "told so" }) })
+          let runs = 0
+          // What was offered by a run that is undone is offered anew.
+          const body = (failures: number, error: unknown) =>
+            Effect.suspend(() =>
+              Effect.andThen(
+                a.offer(offering(`n-${runs}`)),
+                ++runs <= failures ? Effect.fail(error) : Effect.succeed(runs)
+              )
+            )
+          assert.strictEqual(yield* a.transaction(body(2, conflict("SerializationError"))), 3)
+          assert.strictEqual(yield* a.transaction(body(4, conflict("DeadlockError"))), 5)
+          assert.deepStrictEqual(yield* known(b), ["n-2", "n-4"])
+          // Of any other failure it is not known whether a repeat would help: it is the caller's.
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(a.transaction(body(9, conflict("UnknownError"))))))
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(a.transaction(body(9, new Undone())))))
+          assert.strictEqual(runs, 7)
+          const within = yield* Effect.exit(sql.withTransaction(a.transaction(body(9, conflict("DeadlockError")))))
+          assert.isTrue(Exit.isFailure(within))
+          assert.strictEqual(runs, 8)
+        })
+      )
+
       it.live("nothing can be claimed, and nobody is told, before the outermost commit", () =>
         Effect.gen(function* () {
           const { a, b, sql } = yield* opened

@@ -45,8 +45,8 @@ const times = Number(PROPERTY_RUNS ?? 1)
 
 /** Options of a property: how many inputs it tries, and from which seed. */
 export const tries = (runs: number) => ({
-  timeout: 60_000 * times,
-  arbitrary: { runs: runs * times, seed: PROPERTY_SEED ?? "breakwater", maxShrinks: 300 }
+  timeout: 60_000 * Math.max(1, times),
+  arbitrary: { runs: Math.ceil(runs * times), seed: PROPERTY_SEED ?? "breakwater", maxShrinks: 300 }
 })
 
 export const quiet = Logger.layer([])

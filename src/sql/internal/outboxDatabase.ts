@@ -138,9 +138,12 @@ export const makeDatabase = (sql: SqlClient.SqlClient) => {
     atomic: <A, E>(operation: string, body: Effect.Effect<A, E>): Effect.Effect<A, Exclude<E, SqlError> | StoreError> =>
       again(patient(inTransaction(operation, body))),
 
-    /** The caller's effect in a transaction, its failures kept apart from the database's. */
-    transaction: <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
-      Effect.suspend(() => {
+    /**
+     * The caller's effect in a transaction, its failures kept apart from the database's. It is run again where the database
+     * asks to start over, whoever was told so: nothing of it was committed.
+     */
+    transaction: <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> => {
+      const once = Effect.suspend(() => {
         let done = false
         const body = Effect.mapBoth(self, {
           onFailure: (error) => new Own(error),
@@ -152,7 +155,11 @@ export const makeDatabase = (sql: SqlClient.SqlClient) => {
         return Effect.mapError(sql.withTransaction(body), (error) =>
           error instanceof Own ? error.error : failed("commit", done)(error)
         )
-      }),
+      })
+      return Effect.flatMap(isOpen, (open) =>
+        open ? once : Effect.retry(once, { times: 50, while: isToStartOver, schedule: pauses })
+      )
+    },
     openTransaction: Effect.withFiber(({ context: { mapUnsafe } }) => {
       if (mapUnsafe.has(sql.transactionService.key)) return Effect.succeed("own" as const)
       const service = mapUnsafe.get(Current.key) as { readonly key: string } | undefined
@@ -180,5 +187,7 @@ export const makeDatabase = (sql: SqlClient.SqlClient) => {
 
 export type Database = ReturnType<typeof makeDatabase>
 
-const isToStartOver = (error: unknown): boolean =>
-  error instanceof StoreError && isSqlError(error.cause) && startOver.has(error.cause.reason._tag)
+const isToStartOver = (error: unknown): boolean => {
+  const cause = error instanceof StoreError ? error.cause : error
+  return isSqlError(cause) && startOver.has(cause.reason._tag)
+}

@@ -1,16 +1,7 @@
-import { defineConfig, mergeConfig } from "vitest/config"
+import { defineConfig } from "vitest/config"
 import base from "../../vitest.config.ts"
 
-// What covers the policies, the outcome and the runner without a server, a socket or a process.
-export default mergeConfig(
-  base,
-  defineConfig({
-    test: {
-      include: [
-        "test/{Deadline,CallFailure,Exhaustion,Integration,LayersByHand,Nesting,Operation,Outcome,Policy,Reason,Telemetry}*.test.ts",
-        "test/{BreakerCircuits,Circuit,ConfigPolicy,Control,Histogram}.test.ts",
-        "test/properties/*.test.ts"
-      ]
-    }
-  })
-)
+// The suites of one group of groups.json: scripts/mutation.ts names them.
+const include = process.env["MUTATION_TESTS"]?.split(" ") ?? []
+
+export default defineConfig({ ...base, test: { ...base.test, include } })

@@ -39,7 +39,8 @@ const panel = (
       `<text x="${left - 8}" y="${at(share * most) + 4}" text-anchor="end">${unit(share * most)}</text>`
   )
   const ticks = Array.from({ length: Math.floor(seconds / 30) + 1 }, (_, n) => n * 30).map(
-    (second) => `<text x="${x(second)}" y="${y + height - bottom + 18}" text-anchor="middle">${second} s</text>`
+    (second) =>
+      `<text x="${x(second)}" y="${y + height - bottom + 18}" text-anchor="${second === seconds ? "end" : "middle"}">${second} s</text>`
   )
   const lines = results
     // The one that the page is about goes on top.
@@ -63,7 +64,7 @@ const legend = (y: number, results: ReadonlyArray<Result>): string => {
   const names = [...new Set(results.map(({ client }) => client))]
   return names
     .map((name, n) => {
-      const x = left + (n % 6) * 132
+      const x = left + (n % 6) * 138
       return `<line x1="${x}" x2="${x + 18}" y1="${y}" y2="${y}" stroke="${colours[name]}" stroke-width="2.4"/><text x="${x + 24}" y="${y + 4}">${escape(name)}</text>`
     })
     .join("\n")

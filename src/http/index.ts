@@ -6,6 +6,8 @@
 
 /** The switches of running integrations behind a route. */
 export * as HttpControl from "./HttpControl.ts"
+/** The id of an inbound request, carried through what it causes. */
+export * as HttpCorrelation from "./HttpCorrelation.ts"
 /** A caller's deadline across HTTP. */
 export * as HttpDeadline from "./HttpDeadline.ts"
 /** The layer of an integration over HTTP. */

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import type { PolicyDecision } from "./Call.ts"
+import { labelsFor } from "./internal/series.ts"
 import type { Attempt } from "./CallFailure.ts"
 import type { Outcome } from "./Outcome.ts"
 
@@ -119,6 +120,8 @@ export const names = {
   bulkheadRunning: "breakwater.bulkhead.running",
   bulkheadWaiting: "breakwater.bulkhead.waiting",
   httpDuration: "http.client.request.duration",
+  attemptDuration: "breakwater.attempt.duration",
+  overflow: "breakwater.telemetry.overflow",
   outboxDepth: "breakwater.outbox.depth",
   outboxOldestAge: "breakwater.outbox.oldest_age",
   outboxEnded: "breakwater.outbox.ended",
@@ -204,7 +207,9 @@ export const makeMetrics = (options: {
     { readonly method: string; readonly server: string | undefined; readonly port: number | undefined } | undefined
 }): OperationMetrics => {
   const own = { [names.integration]: options.integration, [names.operation]: options.operation }
-  const make = (outcome: string, errorType: string | undefined) => {
+  const labels = (context: Context.Context<never>, metric: string, more: Readonly<Record<string, string>>) =>
+    labelsFor(context, metric, more, { name: names.overflow })
+  const make = (outcome: string, errorType: string | undefined, context: Context.Context<never>) => {
     const attributes = {
       ...own,
       [names.outcome]: outcome,
@@ -214,12 +219,12 @@ export const makeMetrics = (options: {
       duration: Metric.histogram(names.callDuration, {
         description: "Duration of calls as the application sees them",
         boundaries: [...seconds, 15, 30, 60, 120],
-        attributes: { ...attributes, unit: "s" }
+        attributes: labels(context, names.callDuration, { ...attributes, unit: "s" })
       }),
       attempts: Metric.histogram(names.callAttempts, {
         description: "Attempts per call",
         boundaries: [1, 2, 3, 4, 5, 8],
-        attributes: { ...own, [names.outcome]: outcome, unit: "{attempt}" }
+        attributes: labels(context, names.callAttempts, { ...own, [names.outcome]: outcome, unit: "{attempt}" })
       })
     }
   }
@@ -248,7 +253,7 @@ export const makeMetrics = (options: {
     update(event, context) {
       const id = event.errorType === undefined ? event.callOutcome : `${event.callOutcome} ${event.errorType}`
       let handle = handles.get(id)
-      if (handle === undefined) handles.set(id, (handle = make(event.callOutcome, event.errorType)))
+      if (handle === undefined) handles.set(id, (handle = make(event.callOutcome, event.errorType, context)))
       handle.duration.updateUnsafe(event.latency / 1000, context)
       handle.attempts.updateUnsafe(event.attempts.length, context)
       if (event.retryDelay > 0) retryDelay.updateUnsafe(event.retryDelay / 1000, context)
@@ -262,13 +267,13 @@ export const makeMetrics = (options: {
           counter = Metric.counter(names.policyDecisions, {
             description: "What the layers of a policy did, or in mode observe would have done",
             incremental: true,
-            attributes: {
+            attributes: labels(context, names.policyDecisions, {
               ...own,
               [names.policy]: policy,
               [names.decided]: decided,
               [names.mode]: mode,
               unit: "{decision}"
-            }
+            })
           })
           decisions.set(which, counter)
         }
@@ -280,23 +285,31 @@ export const makeMetrics = (options: {
       active.modifyUnsafe(delta, context)
     },
     attempt(attempt, context) {
-      if (http === undefined) return
       const id = `${attempt.status} ${attempt.errorType}`
       let handle = attempts.get(id)
       if (handle === undefined) {
-        handle = Metric.histogram(names.httpDuration, {
-          description: "Duration of HTTP client requests",
-          boundaries: seconds,
-          attributes: {
-            [names.integration]: options.integration,
-            [names.method]: http.method,
-            ...(http.server === undefined ? {} : { [names.server]: http.server }),
-            ...(http.port === undefined ? {} : { [names.port]: String(http.port) }),
-            ...(attempt.status === undefined ? {} : { [names.status]: String(attempt.status) }),
-            ...(attempt.errorType === undefined ? {} : { [names.errorType]: attempt.errorType }),
-            unit: "s"
-          }
-        })
+        const error = attempt.errorType === undefined ? {} : { [names.errorType]: attempt.errorType }
+        handle =
+          http === undefined
+            ? // A transport with a convention of its own is measured by that alone, and not twice.
+              Metric.histogram(names.attemptDuration, {
+                description: "Duration of attempts other than HTTP requests",
+                boundaries: seconds,
+                attributes: labels(context, names.attemptDuration, { ...own, ...error, unit: "s" })
+              })
+            : Metric.histogram(names.httpDuration, {
+                description: "Duration of HTTP client requests",
+                boundaries: seconds,
+                attributes: labels(context, names.httpDuration, {
+                  [names.integration]: options.integration,
+                  [names.method]: http.method,
+                  ...(http.server === undefined ? {} : { [names.server]: http.server }),
+                  ...(http.port === undefined ? {} : { [names.port]: String(http.port) }),
+                  ...(attempt.status === undefined ? {} : { [names.status]: String(attempt.status) }),
+                  ...error,
+                  unit: "s"
+                })
+              })
         attempts.set(id, handle)
       }
       handle.updateUnsafe(attempt.seconds, context)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Exhaustion, IdempotencyKey, Integration, Operation, Policy, Telemetry } from "breakwater"
+import { Exhaustion, IdempotencyKey, Integration, Operation, Policy, Reason, Telemetry } from "breakwater"
 import { HttpIntegration } from "breakwater/http"
 import {
   Cause,
@@ -18,6 +18,7 @@ import {
   Tracer
 } from "effect"
 import { TestClock } from "effect/testing"
+import { say, scripted, seededly, settle } from "./properties/support.ts"
 import {
   clients,
   connect,
@@ -791,3 +792,28 @@ it.live("no secret is in a span, a log line, a metric, an event or a failure", (
     assert.notInclude(shown, encodeURIComponent(secret))
   })
 )
+
+describe("breakwater.attempt.duration", () => {
+  it.effect("measures each attempt of a transport without a convention of its own, and HTTP's not", () =>
+    Effect.gen(function* () {
+      const registry: Metric.MetricRegistry = new Map()
+      const { call } = yield* scripted({
+        policy: Policy.standard({ schedule: Policy.backoff({ base: 0 }) }),
+        send: (n) => (n === 1 ? say(Reason.unavailable({ status: 503 })) : Effect.delay(Effect.succeed("ok"), 30))
+      })
+      yield* settle(Effect.provideService(call, Metric.MetricRegistry, registry))
+      const metrics = Metric.snapshotUnsafe(Context.make(Metric.MetricRegistry, registry))
+      const own = { "breakwater.integration": "test/Scripted", "breakwater.operation": "send" }
+      assert.deepStrictEqual(
+        metrics
+          .filter(({ id }) => id === Telemetry.names.attemptDuration)
+          .map(({ attributes, state }) => [attributes, (state as { readonly sum: number }).sum]),
+        [
+          [{ ...own, "error.type": "503", unit: "s" }, 0],
+          [{ ...own, unit: "s" }, 0.03]
+        ]
+      )
+      assert.isFalse(metrics.some(({ id }) => id === Telemetry.names.httpDuration))
+    }).pipe(seededly(1))
+  )
+})

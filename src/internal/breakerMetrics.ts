@@ -1,6 +1,7 @@
 import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import * as Telemetry from "../Telemetry.ts"
+import { labelsFor } from "./series.ts"
 
 const names = Telemetry.names
 
@@ -42,7 +43,12 @@ export class BreakerMetrics {
             state,
             Metric.gauge(names.breakerState, {
               description: "Whether a circuit is in this state: 1 or 0",
-              attributes: { ...this.own, [names.breakerKey]: key, [names.breakerState]: state, unit: "1" }
+              attributes: labelsFor(
+                context,
+                names.breakerState,
+                { ...this.own, [names.breakerKey]: key, [names.breakerState]: state, unit: "1" },
+                { name: names.overflow }
+              )
             })
           ] as const
       )

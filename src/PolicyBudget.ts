@@ -139,7 +139,8 @@ const seconds = { second: 1, minute: 60, hour: 3_600 } as const
 
 const perSecond = (rate: string): number => {
   const [, count, unit] = /^(\d+(?:\.\d+)?(?:e-\d+)?) per (second|minute|hour)$/.exec(rate) ?? []
-  return count === undefined ? NaN : Number(count) / seconds[unit as keyof typeof seconds]
+  // What does not match has no count, and `NaN` comes of it.
+  return Number(count) / seconds[unit as keyof typeof seconds]
 }
 
 const ratioForm = (options: BudgetRatioOptions): Form & { readonly settings: RatioSettings } => {

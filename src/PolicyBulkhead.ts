@@ -137,7 +137,7 @@ const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) =>
       Effect.withFiber((fiber) => {
         const asked = nowOf(fiber)
         const ticket: Ticket = { held: false }
-        let key = ""
+        let key: string
         let permits: Permits | undefined
         // Added and not set: another layer of the same integration writes to the same series.
         let counted: typeof running | undefined
@@ -173,11 +173,11 @@ const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) =>
           }),
           () => {
             if (permits === undefined) return Effect.void
+            // It never ran: the wait was a wait all the same, even where a permit came as it was given up.
+            if (counted !== running) call.queued += nowOf(fiber) - asked
             count(undefined)
             ticket.leave?.()
             if (ticket.held) permits.release(ticket)
-            // The wait ended without a permit: it was a wait all the same.
-            else call.queued += nowOf(fiber) - asked
             state.done(key, permits)
             return Effect.void
           }

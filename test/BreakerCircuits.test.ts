@@ -384,6 +384,125 @@ describe("a breaker's modes", () => {
 })
 
 describe("a breaker's numbers", () => {
+  const whole: Policy.BreakerOptions = {
+    consecutive: 9,
+    openFor: 100,
+    maxOpenFor: 200,
+    rate: { threshold: 0.4, size: 8, minimumCalls: 3 },
+    slow: { after: 300, rate: 0.6, size: 7, minimumCalls: 2 }
+  }
+  const layerOf = (options?: Policy.BreakerOptions) => Policy.breaker(options).layers[0]!
+  const valuesOf = (layer: PolicyLayer) =>
+    Object.values(layer.tunable!.settings).map(({ kind, value }) => `${kind} ${value}`)
+
+  it("have defaults, and say them", () => {
+    const layer = layerOf()
+    assert.deepStrictEqual([layer.slot, layer.name], ["circuitBreaker", "breaker"])
+    assert.strictEqual(layer.describe, "opens at 5 failures in a row or 50 % of 20, for 1 s to 5 s")
+    assert.deepStrictEqual(layer.problems, [])
+    assert.deepStrictEqual(valuesOf(layerOf({ slow: { after: 10 } })), [
+      "integer 5",
+      "duration 1000",
+      "duration 5000",
+      "number 0.5",
+      "integer 20",
+      "integer 20",
+      "duration 10",
+      "number 0.5",
+      "integer 20",
+      "integer 20"
+    ])
+    // As many as the window holds are to be known, unless another number is given.
+    assert.strictEqual(valuesOf(layerOf({ rate: { size: 6 } }))[5], "integer 6")
+    assert.strictEqual(valuesOf(layerOf({ slow: { after: 10, size: 6 } }))[9], "integer 6")
+    assert.strictEqual(
+      layerOf({ ...whole, name: "mine", store: "environment" }).describe,
+      "opens at 9 failures in a row or 40 % of 8 or 60 % of 7 slower than 300 ms, for 100 ms to 200 ms, in a store that processes share"
+    )
+    assert.strictEqual(layerOf({ name: "mine" }).name, "mine")
+  })
+
+  it("that are left out of a configuration stay, and each is replaced by its own name alone", () => {
+    const layer = layerOf(whole)
+    const names = Object.keys(layer.tunable!.settings)
+    const own = valuesOf(layer)
+    assert.deepStrictEqual(valuesOf(layer.tunable!.tune({})), own)
+    const others = [4, 50, 400, 0.2, 5, 1, 77, 0.9, 4, 1]
+    for (const [n, name] of names.entries()) {
+      const tuned = valuesOf(layer.tunable!.tune({ [name]: others[n]! }))
+      const expected = own.map((value, at) => (at === n ? value.replace(/ .*/, ` ${others[n]}`) : value))
+      assert.deepStrictEqual(tuned, expected, name)
+    }
+    // Of a rate that is off, one number turns it on; the others are the defaults.
+    const off = layerOf({ rate: false })
+    assert.deepStrictEqual(valuesOf(off.tunable!.tune({ BREAKER_OPEN_FOR: 10 })).slice(3, 6), [
+      "number undefined",
+      "integer undefined",
+      "integer undefined"
+    ])
+    for (const [name, value, expected] of [
+      ["BREAKER_RATE_THRESHOLD", 0.3, ["number 0.3", "integer 20", "integer 20"]],
+      ["BREAKER_RATE_SIZE", 4, ["number 0.5", "integer 4", "integer 4"]],
+      ["BREAKER_RATE_MINIMUM_CALLS", 4, ["number 0.5", "integer 20", "integer 4"]]
+    ] as const) {
+      assert.deepStrictEqual(valuesOf(off.tunable!.tune({ [name]: value })).slice(3, 6), [...expected])
+    }
+    // Time is looked at once it is said what is slow.
+    const plain = layerOf()
+    assert.deepStrictEqual(valuesOf(plain.tunable!.tune({ BREAKER_SLOW_RATE: 0.3 })).slice(6), [
+      "duration undefined",
+      "number undefined",
+      "integer undefined",
+      "integer undefined"
+    ])
+    assert.deepStrictEqual(valuesOf(plain.tunable!.tune({ BREAKER_SLOW_AFTER: 5, BREAKER_SLOW_RATE: 0.3 })).slice(6), [
+      "duration 5",
+      "number 0.3",
+      "integer 20",
+      "integer 20"
+    ])
+  })
+
+  it("are fine at their bounds, and named just past them", () => {
+    const problems = (options: Policy.BreakerOptions) => layerOf(options).problems
+    for (const options of [
+      { consecutive: 1 },
+      { rate: { threshold: 1 } },
+      { rate: { size: 1 } },
+      { rate: { size: 3, minimumCalls: 3 } },
+      { rate: { minimumCalls: 1 } },
+      { openFor: 5_000 }
+    ]) {
+      assert.deepStrictEqual(problems(options), [], JSON.stringify(options))
+    }
+    for (const [options, expected] of [
+      [{ consecutive: 1.5 }, ["the breaker's consecutive must be an integer of at least 1, got 1.5"]],
+      [{ consecutive: 0 }, ["the breaker's consecutive must be an integer of at least 1, got 0"]],
+      [{ rate: { threshold: 0 } }, ["the breaker's rate.threshold must be in (0, 1], got 0"]],
+      [{ rate: { threshold: 1.1 } }, ["the breaker's rate.threshold must be in (0, 1], got 1.1"]],
+      [{ rate: { size: 1.5, minimumCalls: 1 } }, ["the breaker's rate.size must be an integer of at least 1, got 1.5"]],
+      [
+        { rate: { size: 0, minimumCalls: 0 } },
+        [
+          "the breaker's rate.size must be an integer of at least 1, got 0",
+          "the breaker's rate.minimumCalls must be in [1, 0] (rate.size), got 0"
+        ]
+      ],
+      [{ rate: { minimumCalls: 0 } }, ["the breaker's rate.minimumCalls must be in [1, 20] (rate.size), got 0"]],
+      [{ rate: { minimumCalls: 1.5 } }, ["the breaker's rate.minimumCalls must be in [1, 20] (rate.size), got 1.5"]],
+      [
+        { slow: { after: 1, minimumCalls: 21 } },
+        ["the breaker's slow.minimumCalls must be in [1, 20] (slow.size), got 21"]
+      ],
+      [{ openFor: 6_000 }, ["the breaker's openFor of 6 s is longer than its maxOpenFor of 5 s"]],
+      [{ maxOpenFor: Infinity }, ["the breaker's maxOpenFor must be finite, got infinity"]],
+      [{ openFor: 0 }, ["the breaker's openFor must be longer than zero, got 0 ms"]],
+      [{ slow: { after: 0 } }, ["the breaker's slow.after must be longer than zero, got 0 ms"]]
+    ] as ReadonlyArray<readonly [Policy.BreakerOptions, ReadonlyArray<string>]>) {
+      assert.deepStrictEqual(problems(options), expected, JSON.stringify(options))
+    }
+  })
+
   it("can be replaced by their names, and keep everything else", () => {
     const layer = Policy.breaker({ key: "operation", rate: false, openFor: "2 seconds" }).layers[0]!
     assert.deepStrictEqual(

@@ -52,6 +52,7 @@ describe("Deadline", () => {
         [failure.reason._tag, failure.outcome, failure.attempts.length],
         ["DeadlineExceeded", "NotSent", 0]
       )
+      assert.strictEqual(failure.stopped, "no time is left for another attempt")
       assert.strictEqual(failure.reason.message, "no time was left: the caller's deadline of 0 ms had passed")
       assert.strictEqual(events[0]!.callOutcome, "timeout")
       assert.strictEqual(events[0]!.errorType, "not_started")

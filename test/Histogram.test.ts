@@ -107,6 +107,16 @@ describe("Histogram", () => {
     assert.isUndefined(a.percentile(1))
   })
 
+  it("adds up what both have of one duration", () => {
+    const [a, b] = [new Histogram(), new Histogram()]
+    for (let n = 1; n <= 100; n++) a.record(n)
+    for (let n = 0; n < 100; n++) b.record(50)
+    a.add(b)
+    // The 150th is the last that took 50, the 180th took 80.
+    assert.approximately(a.percentile(75)!, 50, 0.5)
+    assert.approximately(a.percentile(90)!, 80, 0.8)
+  })
+
   it("is as large with a million durations as with none", () => {
     assert.isAtMost(buckets, 1_000)
     const histogram = new Histogram()
@@ -129,6 +139,20 @@ describe("SlidingHistogram", () => {
     assert.strictEqual(sliding.count(69_999), 1)
     assert.strictEqual(sliding.count(70_000), 0)
     assert.isUndefined(sliding.percentile(50, 70_000))
+  })
+
+  it("forgets before each of its answers, whichever is asked for first", () => {
+    const filled = () => {
+      const sliding = new SlidingHistogram()
+      sliding.record(10, 1_000)
+      sliding.record(20, 15_000)
+      return sliding
+    }
+    assert.approximately(filled().percentile(1, 59_999)!, 10, 0.1)
+    assert.approximately(filled().percentile(1, 60_000)!, 20, 0.2)
+    assert.strictEqual(filled().whole(59_999).count, 2)
+    assert.strictEqual(filled().whole(60_000).count, 1)
+    assert.strictEqual(filled().count(70_000), 0)
   })
 
   it("forgets all after a long pause, and goes on where a clock was set back", () => {

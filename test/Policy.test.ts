@@ -100,6 +100,14 @@ describe("Policy.stack", () => {
     )
   })
 
+  it("the standard bounds its retries by a budget, unless it is told not to", () => {
+    const budgets = (policy: Policy.Any) => describeSlot(policy, "budget").length
+    assert.strictEqual(budgets(Policy.standard()), 1)
+    assert.strictEqual(budgets(Policy.standard({ budget: { capacity: 20 } })), 1)
+    assert.strictEqual(budgets(Policy.standard({ budget: Policy.budget({ capacity: 20 }) })), 1)
+    assert.strictEqual(budgets(Policy.standard({ budget: false })), 0)
+  })
+
   it("knows a policy", () => {
     for (const policy of [Policy.noop, Policy.standard(), Policy.attemptTimeout(1), Policy.retry(), Policy.breaker()]) {
       assert.isTrue(Policy.isPolicy(policy))

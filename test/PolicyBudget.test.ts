@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, Integration, Operation, Policy, Reason, type Telemetry } from "breakwater"
 import { Context, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { Tokens } from "../src/internal/budget.ts"
+import type { Call } from "../src/Call.ts"
+import { type Budget, Bucket, Deposits, Draw, type Tokens } from "../src/internal/budget.ts"
 import {
   Failed,
   failing,
@@ -336,6 +337,296 @@ describe("Policy.budget", () => {
   })
 })
 
+describe("a budget's texts and bounds", () => {
+  const layerOf = (policy: Policy.Policy<never, "any">) => policy.layers[0]!
+
+  it("it says what it takes and gives", () => {
+    assert.deepStrictEqual(
+      [layerOf(Policy.budget()).name, layerOf(Policy.budgetRatio()).name, layerOf(Policy.budget({ name: "b" })).name],
+      ["budget", "budget", "b"]
+    )
+    assert.strictEqual(layerOf(Policy.budgetRatio({ name: "r" })).name, "r")
+    assert.strictEqual(
+      layerOf(Policy.budget()).describe,
+      "500 tokens; a retry costs 14, throttled 5, a hedge 14; a success gives its last retry's cost back, else 1"
+    )
+    assert.strictEqual(
+      layerOf(Policy.budget({ refundsLastRetry: false, refund: 2, stopAt: 0 })).describe,
+      "500 tokens; a retry costs 14, throttled 5, a hedge 14; a success 2; none at 0 or less"
+    )
+    assert.strictEqual(
+      layerOf(Policy.budget({ across: "acme" })).describe,
+      "the tokens of acme, together with other integrations"
+    )
+    assert.deepStrictEqual(layerOf(Policy.budget({ across: "acme" })).limits, {})
+    assert.deepStrictEqual(layerOf(Policy.budget({ across: "acme" })).problems, [])
+    assert.isUndefined(layerOf(Policy.budget({ across: "acme" })).tunable)
+    assert.deepStrictEqual(layerOf(Policy.budget({ refund: 3 })).limits, { extraLoad: 3 / 5 })
+    assert.deepStrictEqual(layerOf(Policy.budgetRatio({ ratio: 0.3 })).limits, { extraLoad: 0.3 })
+  })
+
+  it("its numbers are told by their kinds, and those that nobody replaces stay", () => {
+    const bucket = layerOf(
+      Policy.budget({ capacity: 300, transientCost: 10, throttledCost: 4, hedgeCost: 9, refund: 2, stopAt: 5 })
+    )
+    assert.deepStrictEqual(
+      Object.values(bucket.tunable!.settings).map(({ kind }) => kind),
+      Array(6).fill("number")
+    )
+    assert.strictEqual(bucket.tunable!.tune({}).describe, bucket.describe)
+    const ratio = layerOf(Policy.budgetRatio({ name: "r", ratio: 0.3, floor: "90 per hour", ttl: 4_000 }))
+    const tuned = ratio.tunable!.tune({})
+    assert.strictEqual(tuned.name, "r")
+    assert.strictEqual(
+      tuned.describe,
+      "0.3 retries and hedges for each call of the last 4 s, and 0.025 per second beside, no hedges"
+    )
+  })
+
+  it("numbers at their bounds are fine, and just past them are not", () => {
+    const problems = (options: Policy.BudgetOptions) => layerOf(Policy.budget(options)).problems
+    const fine: ReadonlyArray<Policy.BudgetOptions> = [
+      { capacity: 14 },
+      { capacity: 24, stopAt: 10 },
+      { transientCost: 0.001, throttledCost: 0.001 },
+      { refund: 500 },
+      { stopAt: 0 }
+    ]
+    for (const options of fine) assert.deepStrictEqual(problems(options), [], JSON.stringify(options))
+    assert.deepStrictEqual(problems({ capacity: 24, stopAt: 10.5 }), [
+      "the budget's transientCost of 14 is more than its capacity of 24 has to give",
+      "the budget's hedgeCost of 14 is more than its capacity of 24 has to give"
+    ])
+    assert.deepStrictEqual(problems({ capacity: 13, hedgeCost: 0 }), [
+      "the budget's transientCost of 14 is more than its capacity of 13 has to give"
+    ])
+    assert.deepStrictEqual(problems({ throttledCost: 501 }), [
+      "the budget's throttledCost of 501 is more than its capacity of 500 has to give"
+    ])
+    assert.deepStrictEqual(problems({ hedgeCost: Infinity }), [
+      "the budget's hedgeCost must be finite and at least 0, got Infinity"
+    ])
+    assert.deepStrictEqual(problems({ capacity: NaN }), [
+      "the budget's capacity must be finite and more than 0, got NaN",
+      "the budget's refund must be in [0, NaN] (capacity), got 1"
+    ])
+    assert.deepStrictEqual(problems({ stopAt: -1 }), ["the budget's stopAt must be in [0, 500) (capacity), got -1"])
+    assert.deepStrictEqual(problems({ refund: NaN }), ["the budget's refund must be in [0, 500] (capacity), got NaN"])
+    for (const ratio of [NaN, Infinity]) {
+      assert.deepStrictEqual(layerOf(Policy.budgetRatio({ ratio })).problems, [
+        `the budget's ratio must be finite and at least 0, got ${ratio}`
+      ])
+    }
+  })
+
+  it.each([
+    ["10 per second", 10],
+    ["2.25 per second", 2.25],
+    ["30 per minute", 0.5],
+    ["7200 per hour", 2],
+    ["1e-7 per second", 1e-7],
+    ["2.5e-12 per second", 2.5e-12],
+    ["ten per second", undefined],
+    ["x10 per second", undefined],
+    ["10 per seconds", undefined],
+    ["10 per day", undefined],
+    ["1. per second", undefined],
+    [".5 per second", undefined],
+    ["1e5 per second", undefined],
+    ["", undefined]
+  ] as const)("a floor of %j is %s a second", (floor, rate) => {
+    const { problems, tunable } = layerOf(Policy.budgetRatio({ floor: floor as Policy.PerTime }))
+    assert.deepStrictEqual(
+      problems,
+      rate === undefined ? [`the budget's floor must read like "10 per second", got ${JSON.stringify(floor)}`] : []
+    )
+    assert.deepStrictEqual(tunable!.settings["BUDGET_FLOOR"]!.value, rate ?? NaN)
+  })
+})
+
+describe("a bucket of tokens", () => {
+  it("keeps thousandths, gives no more than it has, and never more than it holds", () => {
+    const tokens = new Bucket({ ...bucket, capacity: 1, transientCost: 0.1, throttledCost: 0.3, hedgeCost: 0.2 })
+    for (let n = 0; n < 10; n++) assert.strictEqual(tokens.withdraw("transient", 0), 0.1)
+    assert.strictEqual(tokens.balance(), 0)
+    assert.isUndefined(tokens.withdraw("transient", 0))
+    tokens.giveBack(0.3)
+    assert.strictEqual(tokens.withdraw("throttled", 0), 0.3)
+    tokens.giveBack(0.2)
+    assert.strictEqual(tokens.withdraw("hedge", 0), 0.2)
+    tokens.giveBack(7)
+    assert.strictEqual(tokens.balance(), 1)
+    // Failures are free here: a retry pays.
+    tokens.failed("transient")
+    assert.strictEqual(tokens.balance(), 1)
+  })
+
+  it("that charges failures charges them by kind, retries nothing, and hedges as ever", () => {
+    const tokens = new Bucket({ ...bucket, capacity: 30, charges: "failures", stopAt: 2 })
+    tokens.failed("transient")
+    assert.strictEqual(tokens.balance(), 16)
+    assert.strictEqual(tokens.withdraw("transient", 0), 0)
+    assert.strictEqual(tokens.withdraw("throttled", 0), 0)
+    // A hedge would leave exactly 2, at which it stops.
+    assert.isUndefined(tokens.withdraw("hedge", 0))
+    tokens.giveBack(0.001)
+    assert.strictEqual(tokens.withdraw("hedge", 0), 14)
+    assert.strictEqual(tokens.balance(), 2.001)
+    tokens.failed("throttled")
+    assert.strictEqual(tokens.balance(), 0)
+    assert.isUndefined(tokens.withdraw("transient", 0))
+    // A success: what the last retry cost, if that is given back and there was one; else the refund.
+    tokens.succeeded(7)
+    tokens.succeeded(undefined)
+    assert.strictEqual(tokens.balance(), 8)
+    const flat = new Bucket({ ...bucket, refundsLastRetry: false })
+    flat.withdraw("transient", 0)
+    flat.succeeded(14)
+    assert.strictEqual(flat.balance(), 487)
+  })
+})
+
+describe("a budget that is a part of the calls", () => {
+  it("counts each call for its time to live in tenths, and what was taken comes back", () => {
+    const tokens = new Deposits({ ratio: 0.5, floorPerSecond: 1, ttl: 1_000 })
+    assert.strictEqual(tokens.balance(0), 1)
+    tokens.begin(0)
+    tokens.begin(50)
+    assert.strictEqual(tokens.balance(99), 2)
+    tokens.begin(950)
+    assert.strictEqual(tokens.balance(999), 2.5)
+    // The first tenth has expired.
+    assert.strictEqual(tokens.balance(1_000), 1.5)
+    assert.strictEqual(tokens.balance(1_899), 1.5)
+    assert.strictEqual(tokens.balance(1_900), 1)
+    assert.strictEqual(tokens.withdraw("transient", 1_900), 1)
+    assert.strictEqual(tokens.balance(1_900), 0)
+    assert.isUndefined(tokens.withdraw("transient", 1_950))
+    tokens.giveBack(1, 1_950)
+    assert.strictEqual(tokens.withdraw("throttled", 1_950), 1)
+    assert.strictEqual(tokens.balance(2_899), 0)
+    assert.strictEqual(tokens.balance(2_900), 1)
+    // Long after, everything has.
+    tokens.begin(3_000)
+    assert.strictEqual(tokens.balance(1_000_000), 1)
+    tokens.succeeded()
+    tokens.failed()
+    assert.strictEqual(tokens.balance(1_000_000), 1)
+  })
+
+  it("what has expired can't be taken, whoever looks first", () => {
+    const tokens = new Deposits({ ratio: 1, floorPerSecond: 0, ttl: 1_000 })
+    tokens.begin(0)
+    assert.isUndefined(tokens.withdraw("transient", 1_000))
+  })
+
+  it("a hedge uses what calls have brought, and nothing of the reserve", () => {
+    const tokens = new Deposits({ ratio: 0.5, floorPerSecond: 5, ttl: 1_000 })
+    tokens.begin(0)
+    assert.isUndefined(tokens.withdraw("hedge", 0))
+    tokens.begin(0)
+    assert.strictEqual(tokens.withdraw("hedge", 0), 1)
+    assert.strictEqual(tokens.balance(0), 5)
+    assert.isUndefined(tokens.withdraw("hedge", 0))
+  })
+
+  it("a clock that goes back, or that began before 1970, loses nothing and counts nothing twice", () => {
+    const tokens = new Deposits({ ratio: 1, floorPerSecond: 0, ttl: 1_000 })
+    tokens.begin(-350)
+    assert.strictEqual(tokens.balance(-350), 1)
+    tokens.begin(250)
+    tokens.begin(-300)
+    assert.strictEqual(tokens.balance(250), 3)
+    // The first expires by its own time, the other two by that of the part in which the clock stood.
+    assert.strictEqual(tokens.balance(600), 2)
+    assert.strictEqual(tokens.balance(1_199), 2)
+    assert.strictEqual(tokens.balance(1_200), 0)
+  })
+})
+
+describe("what one call draws", () => {
+  const drawn = (
+    capacity: number,
+    mode: Policy.Mode,
+    around?: Budget,
+    tokens = new Bucket({ ...bucket, capacity })
+  ) => {
+    const told: Array<readonly [string, number]> = []
+    const draw = new Draw(
+      tokens,
+      around,
+      { mode: () => mode, decided: (_call, decided, now) => void told.push([decided, now]) },
+      undefined as unknown as Call
+    )
+    return { draw, told, tokens }
+  }
+
+  it("is undone by giving it back, with what the retry before it had cost", () => {
+    const { draw, told, tokens } = drawn(30, "enforce")
+    assert.strictEqual(draw.withdraw("throttled", 1), 5)
+    assert.strictEqual(draw.last, 5)
+    assert.strictEqual(draw.withdraw("transient", 2), 14)
+    assert.strictEqual(draw.last, 14)
+    draw.giveBack(3)
+    assert.deepStrictEqual([draw.last, tokens.balance()], [5, 25])
+    // Once: a second time there is nothing to undo.
+    draw.giveBack(3)
+    assert.strictEqual(tokens.balance(), 25)
+    // The price of a hedge is no retry's.
+    assert.strictEqual(draw.withdraw("hedge", 4), 14)
+    assert.strictEqual(draw.last, 5)
+    assert.isUndefined(draw.withdraw("transient", 5))
+    assert.deepStrictEqual(told, [["rejected", 5]])
+    assert.strictEqual(tokens.balance(), 11)
+  })
+
+  it("is drawn on the budget around it too, and a refusal of either leaves the other as it was", () => {
+    const outer = drawn(14, "enforce")
+    const inner = drawn(28, "enforce", outer.draw)
+    assert.strictEqual(inner.draw.withdraw("transient", 1), 14)
+    assert.deepStrictEqual([outer.tokens.balance(), inner.tokens.balance()], [0, 14])
+    assert.isUndefined(inner.draw.withdraw("transient", 2))
+    assert.deepStrictEqual([outer.tokens.balance(), inner.tokens.balance()], [0, 14])
+    assert.deepStrictEqual([inner.told, outer.told], [[], [["rejected", 2]]])
+    const rich = drawn(100, "enforce")
+    const poor = drawn(10, "enforce", rich.draw)
+    assert.isUndefined(poor.draw.withdraw("transient", 3))
+    assert.strictEqual(rich.tokens.balance(), 100)
+    assert.deepStrictEqual([poor.told, rich.told], [[["rejected", 3]], []])
+    assert.strictEqual(poor.draw.withdraw("throttled", 4), 5)
+    poor.draw.giveBack(4)
+    assert.deepStrictEqual([rich.tokens.balance(), poor.tokens.balance()], [100, 10])
+  })
+
+  it("one budget for both is paid once", () => {
+    const outer = drawn(30, "enforce")
+    const inner = drawn(30, "enforce", outer.draw, outer.tokens)
+    assert.strictEqual(inner.draw.withdraw("transient", 1), 14)
+    assert.strictEqual(outer.tokens.balance(), 16)
+    inner.draw.giveBack(1)
+    assert.strictEqual(outer.tokens.balance(), 30)
+  })
+
+  it("in observe a refusal is told, costs nothing, and lets the retry be made", () => {
+    const outer = drawn(100, "enforce")
+    const inner = drawn(10, "observe", outer.draw)
+    assert.strictEqual(inner.draw.withdraw("transient", 6), 0)
+    assert.deepStrictEqual(inner.told, [["rejected", 6]])
+    assert.strictEqual(inner.draw.last, 0)
+    assert.deepStrictEqual([outer.tokens.balance(), inner.tokens.balance()], [86, 10])
+    inner.draw.giveBack(6)
+    assert.deepStrictEqual([outer.tokens.balance(), inner.tokens.balance()], [100, 10])
+    assert.isUndefined(inner.draw.last)
+  })
+
+  it("failures are told to its own tokens alone", () => {
+    const outer = drawn(100, "enforce", undefined, new Bucket({ ...bucket, charges: "failures" }))
+    const inner = drawn(100, "enforce", outer.draw, new Bucket({ ...bucket, charges: "failures" }))
+    inner.draw.failed("throttled")
+    assert.deepStrictEqual([outer.tokens.balance(), inner.tokens.balance()], [500, 495])
+  })
+})
+
 describe("Policy.budgetRatio", () => {
   const ratio = (options: Parameters<typeof Policy.budgetRatio>[0]) => Policy.budgetRatio(options)
 
@@ -450,6 +741,14 @@ describe("a budget across integrations", () => {
         ),
         "acme (layer of a budget): the budget's capacity must be finite and more than 0, got -1"
       )
+      // One number of a ratio makes it a ratio.
+      for (const [options, problem] of [
+        [{ ratio: -1 }, "the budget's ratio must be finite and at least 0, got -1"],
+        [{ floor: "x" as Policy.PerTime }, 'the budget\'s floor must read like "10 per second", got "x"'],
+        [{ ttl: 0 }, "the budget's ttl must be longer than zero, got 0 ms"]
+      ] as const) {
+        assert.strictEqual(yield* problems(Policy.layerBudget("acme", options)), `acme (layer of a budget): ${problem}`)
+      }
     })
   )
 })

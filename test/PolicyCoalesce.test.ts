@@ -292,6 +292,33 @@ describe("Policy.coalesce", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("the attempts and waits of a run are told in the time of the call that started it", () =>
+    Effect.gen(function* () {
+      const slowUser = Effect.delay(User, 250)
+      const { events, get } = yield* catalog({
+        policy: Policy.stack(
+          Policy.totalDeadline("30 seconds"),
+          Policy.retryNever("each attempt is looked at"),
+          Policy.attemptTimeout("10 seconds"),
+          Policy.rateLimit({ limit: 1, window: "2 seconds" })
+        ),
+        coalesce: Policy.coalesce({ principal: slowUser }),
+        send: slowly
+      })
+      yield* start(get("b"))
+      yield* TestClock.adjust("1 second")
+      yield* start(get("a"))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        events.map((e) => [e.latency, e.queueWait, e.queuedFor.ratelimit, e.attempts.map((a) => a.startedAfter)]),
+        [
+          [1_250, 0, 0, [250]],
+          [2_250, 1_000, 1_000, [250]]
+        ]
+      )
+    }).pipe(seededly(1))
+  )
+
   it.effect("more than maxWaiters are turned away, unsent", () =>
     Effect.gen(function* () {
       const { events, get, sent } = yield* catalog({
@@ -304,6 +331,9 @@ describe("Policy.coalesce", () => {
         [events[0]!.callOutcome, events[0]!.outcome, events[0]!.decisions.map(({ decided }) => decided)],
         ["rejected_bulkhead", "NotSent", ["rejected"]]
       )
+      const full = failureOf(fibers[2]!.pollUnsafe()!)!
+      assert.strictEqual(full.reason.message, "2 callers wait for this answer, the most allowed")
+      assert.strictEqual(full.stopped, "not transient")
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(fibers.map(tagOf), ["ok", "ok", "BulkheadFull"])
       assert.strictEqual(sent.length, 1)

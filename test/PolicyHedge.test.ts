@@ -169,6 +169,11 @@ describe("what ends a hedged call", () => {
           assert.strictEqual(failure.attempts.length, 2)
           assert.strictEqual(failure.stopped, "retries are switched off")
         }
+        // A limit of time tells no more than a lost connection does.
+        const cut = yield* hedging([after(150, lost), Effect.never], {}, Policy.stack(once, Policy.attemptTimeout(200)))
+        const failure = yield* failing(cut.call)
+        assert.strictEqual(failure.reason._tag, "Disconnected")
+        assert.deepStrictEqual(history(failure), ["1 Disconnected 0+150", "2 Timeout 100+200"])
       }).pipe(seededly(1))
   )
 
@@ -234,6 +239,21 @@ describe("what ends a hedged call", () => {
       assert.deepStrictEqual(
         events.map(({ attempts }) => attempts.length),
         [1, 2, 2]
+      )
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a first attempt that was turned away pays for no hedge", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging(
+        Array.from({ length: 20 }, () => 150),
+        { maxExtraLoad: 0.5 },
+        Policy.stack(once, turnsAway({ 1: "RateLimited" }, 150))
+      )
+      for (let n = 0; n < 4; n++) yield* settle(Effect.exit(call))
+      assert.deepStrictEqual(
+        events.map(({ attempts }) => attempts.length),
+        [1, 2, 1, 2]
       )
     }).pipe(seededly(1))
   )
@@ -546,6 +566,57 @@ describe("what keeps a hedge back", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("a layer that would not let one through is asked no more for this try", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const gate = Policy.make({
+        slot: "attempt",
+        name: "gate",
+        build: (site) =>
+          Effect.sync(() => {
+            site.clear.push(() => (asked++, false))
+            return (step) => step
+          })
+      })
+      const { call } = yield* hedging([450], { max: 3 }, Policy.stack(once, gate))
+      yield* settle(call)
+      assert.strictEqual(asked, 1)
+    }).pipe(seededly(1))
+  )
+
+  it.effect("each layer inside must let it through, not only one of them", () =>
+    Effect.gen(function* () {
+      const gate = (name: string, clear: boolean) =>
+        Policy.make({
+          slot: "attempt",
+          name,
+          build: (site) =>
+            Effect.sync(() => {
+              site.clear.push(() => clear)
+              return (step) => step
+            })
+        })
+      const { call, sent } = yield* hedging(slow, {}, Policy.stack(once, gate("a", true), gate("b", false)))
+      assert.isTrue(Exit.isSuccess(yield* settle(call)))
+      assert.strictEqual(sent.length, 1)
+    }).pipe(seededly(1))
+  )
+
+  it.effect("too little time left for a second hedge, where there was enough for the first", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging(
+        Array.from({ length: 20 }, () => Effect.never),
+        { max: 2 }
+      )
+      yield* settle(Effect.exit(Deadline.within(call, 300)))
+      yield* settle(Effect.exit(Deadline.within(call, 301)))
+      assert.deepStrictEqual(
+        events.map(({ attempts }) => attempts.length),
+        [2, 3]
+      )
+    }).pipe(seededly(1))
+  )
+
   it.effect("too little time left: a hedge must have as long as the first attempt was waited for", () =>
     Effect.gen(function* () {
       const { call, events } = yield* hedging(slow)
@@ -757,6 +828,30 @@ describe("the percentile", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("learns from calls that may be hedged: from answers and losers, not from failures", () =>
+    Effect.gen(function* () {
+      const answers = yield* byPercentile((n) => (n <= 20 ? 10 : 200), { initially: 30 })
+      for (let n = 0; n < 20; n++) yield* quickly(answers.call, 10)
+      yield* quickly(answers.call, 500)
+      assert.strictEqual(hedgedAfter(answers.events[20]!), 11)
+      // Every first request hangs, every hedge answers in 10 milliseconds: half of what is known took 60.
+      const losers = yield* byPercentile((n) => (n % 2 === 1 ? 5_000 : 10), { initially: 50 })
+      for (let n = 0; n < 11; n++) yield* quickly(losers.call, 500)
+      assert.isAtLeast(hedgedAfter(losers.events[10]!)!, 60)
+      const failures = yield* scripted({
+        repeat: "Safe",
+        policy: Policy.stack(
+          once,
+          Policy.hedge({ after: { percentile: 90, minimumCalls: 5, initially: 30 }, maxExtraLoad: 1 })
+        ) as Policy.Complete,
+        send: (n) => after(n <= 10 ? 1 : 200, n <= 10 ? say(Reason.unavailable()) : Effect.succeed(n))
+      })
+      for (let n = 0; n < 10; n++) yield* quickly(Effect.exit(failures.call), 1)
+      yield* quickly(failures.call, 500)
+      assert.strictEqual(hedgedAfter(failures.events[10]!), 30)
+    }).pipe(seededly(1))
+  )
+
   it.effect("forgets what is older than a minute", () =>
     Effect.gen(function* () {
       const { call, events } = yield* byPercentile((n) => (n <= 20 ? 10 : 200))
@@ -865,6 +960,8 @@ describe("its numbers", () => {
     assert.strictEqual(tuned.describe, "up to 3 more attempts without an answer after 70 ms, at most 0.2 per call")
     assert.strictEqual(tuned.name, "mine")
     assert.strictEqual(tuned.limits.hedges, 3)
+    // What is not replaced stays.
+    assert.deepStrictEqual(fixed.tunable!.tune({}).tunable!.settings, fixed.tunable!.settings)
     const live = Policy.hedge({ after: { percentile: 95, initially: "1 second" } }).layers[0]!
     assert.strictEqual(
       live.describe,
@@ -879,6 +976,59 @@ describe("its numbers", () => {
       HEDGE_MAX: { kind: "integer", value: 1 },
       HEDGE_MAX_EXTRA_LOAD: { kind: "number", value: 0.05 }
     })
+  })
+
+  it("of a percentile can each be replaced, and what is not stays", () => {
+    const layer = Policy.hedge({
+      after: { percentile: 95, minimumCalls: 30, floor: 7, initially: "1 second" },
+      max: 3,
+      maxExtraLoad: 0.5
+    }).layers[0]!
+    assert.deepStrictEqual(layer.tunable!.tune({}).tunable!.settings, {
+      HEDGE_PERCENTILE: { kind: "number", value: 95 },
+      HEDGE_MINIMUM_CALLS: { kind: "integer", value: 30 },
+      HEDGE_FLOOR: { kind: "duration", value: 7 },
+      HEDGE_INITIALLY: { kind: "duration", value: 1_000 },
+      HEDGE_MAX: { kind: "integer", value: 3 },
+      HEDGE_MAX_EXTRA_LOAD: { kind: "number", value: 0.5 }
+    })
+    assert.deepStrictEqual(
+      layer.tunable!.tune({ HEDGE_INITIALLY: 40, HEDGE_MAX: 2, HEDGE_MAX_EXTRA_LOAD: 0.1 }).tunable!.settings,
+      {
+        HEDGE_PERCENTILE: { kind: "number", value: 95 },
+        HEDGE_MINIMUM_CALLS: { kind: "integer", value: 30 },
+        HEDGE_FLOOR: { kind: "duration", value: 7 },
+        HEDGE_INITIALLY: { kind: "duration", value: 40 },
+        HEDGE_MAX: { kind: "integer", value: 2 },
+        HEDGE_MAX_EXTRA_LOAD: { kind: "number", value: 0.1 }
+      }
+    )
+  })
+
+  it("has a name, and numbers where none are given", () => {
+    const fixed = Policy.hedge({ after: "2 seconds" }).layers[0]!
+    assert.deepStrictEqual([fixed.slot, fixed.name, fixed.limits.hedges], ["hedge", "hedge", 1])
+    assert.strictEqual(fixed.describe, "up to 1 more attempt without an answer after 2 s, at most 0.05 per call")
+    const live = Policy.hedge({ after: { percentile: 99 } }).layers[0]!
+    assert.strictEqual(
+      live.describe,
+      "up to 1 more attempt without an answer after as long as 99 % of the last minute's attempts took, at most 0.05 per call"
+    )
+    assert.deepStrictEqual(live.tunable!.settings, {
+      HEDGE_PERCENTILE: { kind: "number", value: 99 },
+      HEDGE_MINIMUM_CALLS: { kind: "integer", value: 100 },
+      HEDGE_FLOOR: { kind: "duration", value: 1 },
+      HEDGE_INITIALLY: { kind: "duration", value: undefined },
+      HEDGE_MAX: { kind: "integer", value: 1 },
+      HEDGE_MAX_EXTRA_LOAD: { kind: "number", value: 0.05 }
+    })
+    assert.deepStrictEqual(
+      Policy.hedge({ after: { percentile: 1, minimumCalls: 1 }, max: 10, maxExtraLoad: 10 }).layers[0]!.problems,
+      []
+    )
+    assert.deepStrictEqual(Policy.hedge({ after: { percentile: 50, minimumCalls: 0 } }).layers[0]!.problems, [
+      "the hedge's minimumCalls must be an integer of at least 1, got 0"
+    ])
   })
 
   it.effect("that contradict others, and an operation that is not safe, fail the build", () =>
@@ -952,6 +1102,44 @@ describe("on the live clock", () => {
             yield* Fiber.interrupt(given)
             ended(given)
           }
+        }),
+      () => Effect.sync(() => vi.useRealTimers())
+    ).pipe(Effect.scoped, seededly(1))
+  )
+})
+
+describe("on the live clock, what ends early", () => {
+  it.live("an answer within a turn, and a loser that ends while it is waited for, leave no timer behind", () =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] })),
+      () =>
+        Effect.gen(function* () {
+          const advance = (millis: number) =>
+            Effect.promise(() => vi.advanceTimersByTimeAsync(millis).then(() => undefined))
+          const stubborn = Effect.uninterruptible(Effect.delay(Effect.succeed("late"), 110))
+          const script: Script = [
+            Effect.succeed("at once"),
+            5_000,
+            Effect.succeed("hedge"),
+            stubborn,
+            Effect.succeed("x")
+          ]
+          const { call, events, sent } = yield* hedging(script, { max: 2 })
+          const idle = vi.getTimerCount()
+          assert.strictEqual(yield* call, "at once")
+          assert.strictEqual(vi.getTimerCount(), idle)
+          const hedged = yield* start(call)
+          yield* advance(100)
+          assert.strictEqual(yield* Fiber.join(hedged), "hedge")
+          assert.strictEqual(vi.getTimerCount(), idle)
+          const waited = yield* start(call)
+          yield* advance(100)
+          assert.isUndefined(waited.pollUnsafe())
+          yield* advance(10)
+          assert.strictEqual(yield* Fiber.join(waited), "x")
+          assert.strictEqual(events[2]!.latency, 110)
+          assert.strictEqual(vi.getTimerCount(), idle)
+          assert.strictEqual(sent.length, 5)
         }),
       () => Effect.sync(() => vi.useRealTimers())
     ).pipe(Effect.scoped, seededly(1))

@@ -1,7 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CallFailure, Policy, Reason } from "breakwater"
 import { FaultInjection } from "breakwater/testing"
-import { Cause, Duration, Effect, Exit, Schedule } from "effect"
+import { Cause, Duration, Effect, Exit, Option, Schedule, Tracer } from "effect"
+import { TestClock } from "effect/testing"
+import type { Site } from "../src/Call.ts"
+import { siteAlone } from "../src/internal/alone.ts"
+import { boundary } from "../src/internal/boundary.ts"
+import { CallRecord } from "../src/internal/call.ts"
+import { retrying as loop } from "../src/internal/retrying.ts"
 import {
   between,
   callOf,
@@ -404,6 +410,208 @@ describe("Policy.retry", () => {
     })
   })
 
+  describe("what it says of itself", () => {
+    const layerOf = (policy: Policy.Any) => policy.layers[0]!
+
+    it("in a plan", () => {
+      const layer = layerOf(Policy.retry())
+      assert.deepStrictEqual([layer.slot, layer.name, layer.limits], ["retry", "retry", { maxAttempts: 3 }])
+      assert.strictEqual(
+        layer.describe,
+        "up to 3 attempts: transient failures, where safe to repeat; waits a random part of 50 ms, throttled of 1 s, doubling to 20 s"
+      )
+      assert.strictEqual(
+        layerOf(Policy.retry(Schedule.forever, { maxAttempts: 4 })).describe,
+        "up to 4 attempts: transient failures, where safe to repeat; waits as its schedule says"
+      )
+      const never = layerOf(Policy.retryNever("slow and dear"))
+      assert.deepStrictEqual(
+        [never.slot, never.name, never.describe, never.limits],
+        ["retry", "retryNever", "never repeated: slow and dear", { maxAttempts: 1 }]
+      )
+    })
+
+    it("each number that a configuration leaves out stays", () => {
+      const layer = layerOf(Policy.retry(Policy.backoff({ base: 7, throttledBase: 8, cap: 9 }), { maxAttempts: 4 }))
+      const text = (base: number, throttled: number, cap: number) =>
+        `up to 4 attempts: transient failures, where safe to repeat; waits a random part of ${base} ms, throttled of ${throttled} ms, doubling to ${cap} ms`
+      const tuned = (values: Record<string, number>) => layer.tunable!.tune(values).describe
+      assert.strictEqual(tuned({}), text(7, 8, 9))
+      assert.strictEqual(tuned({ BACKOFF_BASE: 1 }), text(1, 8, 9))
+      assert.strictEqual(tuned({ BACKOFF_THROTTLED_BASE: 1 }), text(7, 1, 9))
+      assert.strictEqual(tuned({ BACKOFF_CAP: 1 }), text(7, 8, 1))
+    })
+
+    it("no wait at all is a number that makes sense", () => {
+      assert.deepStrictEqual(layerOf(Policy.retry(Policy.backoff({ base: 0, cap: 0 }))).problems, [])
+      assert.deepStrictEqual(layerOf(Policy.retry(undefined, { maxAttempts: 1 })).problems, [])
+    })
+  })
+
+  describe("one call's tries", () => {
+    /** The loop around a boundary, with a site of the test's own, and the span that its events go to. */
+    const looped = (
+      options: {
+        readonly site?: Partial<Site>
+        readonly schedule?: Schedule.Schedule<unknown, CallFailure.CallFailure>
+        readonly deadline?: number
+      },
+      send: (n: number) => Effect.Effect<unknown, Reason.Reason>
+    ) => {
+      const told: Array<string> = []
+      const sent: Array<number> = []
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (made) => {
+          const span = new Tracer.NativeSpan(made)
+          spans.push(span)
+          return span
+        }
+      })
+      const site: Site = { ...siteAlone, decided: (_call, decided) => void told.push(decided), ...options.site }
+      const call = new CallRecord({
+        id: "1",
+        integration: "test/Looped",
+        operation: "send",
+        repeat: "Idempotent",
+        input: "the input",
+        startedAt: 0,
+        correlationId: ""
+      })
+      if (options.deadline !== undefined) call.deadline = options.deadline
+      const step = boundary(site, () =>
+        Effect.flatMap(
+          Effect.clockWith((clock) => clock.currentTimeMillis),
+          (now) => {
+            ;(call as CallRecord).sent(now)
+            sent.push(now)
+            return send(sent.length)
+          }
+        )
+      )
+      const run = loop(
+        site,
+        3,
+        options.schedule ?? spaced("1 second"),
+        step
+      )(call).pipe(Effect.withSpan("call"), Effect.withTracer(tracer))
+      return { run, call, told, sent, events: () => spans[0]!.events.map(([name, , event]) => [name, event]) }
+    }
+    const down = (details?: Reason.Details) => Effect.fail(Reason.make("Unavailable", details))
+    const stoppedOf = (exit: Exit.Exit<unknown, CallFailure.CallFailure>) =>
+      Exit.isFailure(exit) ? (Cause.squash(exit.cause) as CallFailure.CallFailure).stopped : undefined
+
+    it.effect("each wait is an event of the span: for what, how long in seconds, and who decided it", () =>
+      Effect.gen(function* () {
+        const backoff = looped({}, (n) => (n < 3 ? down() : Effect.succeed("ok")))
+        yield* settle(backoff.run)
+        const event = { reason: "Unavailable", delay: 1, source: "backoff" }
+        assert.deepStrictEqual(backoff.events(), [
+          ["breakwater.retry", event],
+          ["breakwater.retry", event]
+        ])
+        assert.deepStrictEqual(backoff.told, ["retried", "retried"])
+        const hinted = looped({}, (n) =>
+          n === 1
+            ? down({ retryAfter: Duration.millis(1_500) })
+            : n === 2
+              ? down({ retryAfter: Duration.seconds(1) })
+              : Effect.succeed("ok")
+        )
+        yield* settle(hinted.run)
+        assert.deepStrictEqual(hinted.events(), [
+          ["breakwater.retry", { reason: "Unavailable", delay: 1.5, source: "retry-after" }],
+          ["breakwater.retry", event]
+        ])
+      }).pipe(seededly(1))
+    )
+
+    const reconcile = (find: NonNullable<Site["reconcile"]>["find"]) => ({
+      reconcile: { find, settle: Duration.seconds(3) } as NonNullable<Site["reconcile"]>
+    })
+
+    it.effect("looks only when what is in doubt has settled, by the input, and repeats what it does not find", () =>
+      Effect.gen(function* () {
+        const asked: Array<unknown> = []
+        const looks = looped(
+          {
+            site: reconcile((input) =>
+              Effect.sync(() => {
+                asked.push(input)
+                return Option.none()
+              })
+            )
+          },
+          (n) => (n === 1 ? Effect.delay(down({ message: "503" }), 500) : Effect.succeed("ok"))
+        )
+        assert.deepStrictEqual(yield* settle(looks.run), Exit.succeed("ok"))
+        assert.deepStrictEqual(looks.sent, [0, 3_500])
+        assert.deepStrictEqual(asked, ["the input"])
+        assert.deepStrictEqual(looks.events(), [
+          ["breakwater.retry", { reason: "Unavailable", delay: 3, source: "settle" }]
+        ])
+        const [first] = looks.call.attempts
+        assert.deepStrictEqual(
+          [first!.message, first!.outcome, first!.resolves],
+          ["503; looked up afterwards: it did not happen", "NotSent", true]
+        )
+      }).pipe(seededly(1))
+    )
+
+    it.effect("what it finds is the answer, and a look that fails ends the call", () =>
+      Effect.gen(function* () {
+        const found = looped({ site: reconcile(() => Effect.succeed(Option.some("found"))) }, () => down())
+        assert.deepStrictEqual(yield* settle(found.run), Exit.succeed("found"))
+        assert.strictEqual(found.sent.length, 1)
+        const failed = looped({ site: reconcile(() => Effect.die("no")) }, () => down())
+        assert.strictEqual(stoppedOf(yield* settle(failed.run)), "whether it happened could not be looked up")
+        assert.strictEqual(failed.sent.length, 1)
+        // What certainly did not happen is not looked for.
+        const refused = looped({ site: reconcile(() => Effect.die("no")) }, (n) =>
+          n === 1 ? Effect.fail(Reason.make("Throttled")) : Effect.succeed("ok")
+        )
+        assert.deepStrictEqual(yield* settle(refused.run), Exit.succeed("ok"))
+        assert.strictEqual(refused.sent[1]! - refused.sent[0]!, 1_000)
+      }).pipe(seededly(1))
+    )
+
+    it.effect("the key must be remembered until the next attempt has ended, with a margin; to the millisecond", () =>
+      Effect.gen(function* () {
+        // 60 s of life, of which a sixtieth is the margin, and 2 s are the next attempt's.
+        const site = { lifetime: 60_000, limits: { ...siteAlone.limits, attemptTimeout: 2_000 } }
+        const inTime = looped({ site, schedule: spaced("57 seconds") }, (n) =>
+          n === 1 ? down() : Effect.succeed("ok")
+        )
+        assert.deepStrictEqual(yield* settle(inTime.run), Exit.succeed("ok"))
+        const late = looped({ site, schedule: spaced(57_001) }, () => down())
+        assert.strictEqual(
+          stoppedOf(yield* settle(late.run)),
+          "the provider may forget the key before another attempt ends"
+        )
+        assert.deepStrictEqual([late.sent.length, late.told], [1, []])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("no attempt begins at the deadline, one before it does", () =>
+      Effect.gen(function* () {
+        const at = looped({ deadline: 1_000 }, () => down())
+        assert.strictEqual(stoppedOf(yield* settle(at.run)), "no time is left for another attempt")
+        assert.strictEqual(at.sent.length, 1)
+        yield* TestClock.setTime(0)
+        const before = looped({ deadline: 1_001 }, (n) => (n === 1 ? down() : Effect.succeed("ok")))
+        assert.deepStrictEqual(yield* settle(before.run), Exit.succeed("ok"))
+      }).pipe(seededly(1))
+    )
+
+    it.effect("a schedule that dies takes the call with it, with what it died of", () =>
+      Effect.gen(function* () {
+        const schedule = Schedule.fromStep(Effect.succeed(() => Effect.die("the schedule is broken")))
+        const exit = yield* Effect.exit(looped({ schedule: schedule as never }, () => down()).run)
+        assert.strictEqual(Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined, "the schedule is broken")
+      }).pipe(seededly(1))
+    )
+  })
+
   describe("alone in a pipe", () => {
     const failureIn = (exit: Exit.Exit<unknown, CallFailure.CallFailure>) => {
       const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
@@ -439,6 +647,36 @@ describe("Policy.retry", () => {
         const exit = yield* settle(safe.effect.pipe(Policy.retry(Policy.backoff(), { classify, repeats: "it reads" })))
         assert.deepStrictEqual(exit, Exit.succeed("ok"))
         assert.strictEqual(safe.sent(), 3)
+      }).pipe(seededly(1))
+    )
+
+    it.effect("carries the error, what `classify` says of it, and the reason of a call inside it", () =>
+      Effect.gen(function* () {
+        const error = { _tag: "Mine" as const }
+        const unknown = failureIn(yield* settle(Effect.fail(error).pipe(Policy.retry())))
+        assert.strictEqual(unknown.reason._tag, "Failed")
+        assert.strictEqual((unknown.reason as { readonly error?: unknown }).error, error)
+        assert.strictEqual(unknown.reason.cause, error)
+        const told = failureIn(
+          yield* settle(
+            Effect.fail(error).pipe(
+              Policy.retry(Policy.backoff(), {
+                maxAttempts: 1,
+                classify: () => Reason.throttled({ retryAfter: Duration.seconds(2), message: "slowly" })
+              })
+            )
+          )
+        )
+        assert.deepStrictEqual(
+          [told.reason._tag, told.reason.message, told.retryAfter, told.reason.cause],
+          ["Throttled", "slowly", Duration.seconds(2), error]
+        )
+        assert.strictEqual((told.reason as { readonly error?: unknown }).error, error)
+        const inner = failureIn(
+          yield* settle(Effect.fail(told).pipe(Policy.retry(Policy.backoff(), { maxAttempts: 2 })))
+        )
+        assert.strictEqual(inner.reason, told.reason)
+        assert.strictEqual(inner.attempts.length, 2)
       }).pipe(seededly(1))
     )
 

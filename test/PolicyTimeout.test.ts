@@ -1,5 +1,5 @@
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Policy, Reason } from "breakwater"
+import { Deadline, Policy, Reason } from "breakwater"
 import { Cause, Clock, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { CallFailure } from "breakwater"
@@ -67,6 +67,27 @@ describe("Policy.attemptTimeout", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect.each([
+    [2_000, []],
+    [2_001, [["attemptTimeout", "cut", "observe", 2_000]]]
+  ] as const)("in observe, an attempt of %s ms is told only when it outlived its limit", ([took, decisions]) =>
+    Effect.gen(function* () {
+      const { call, events } = yield* scripted({
+        policy: Policy.stack(
+          Policy.totalDeadline("30 seconds"),
+          Policy.retryNever("once"),
+          Policy.withMode(Policy.attemptTimeout("2 seconds"), "observe")
+        ),
+        send: () => Effect.delay(Effect.succeed("ok"), took)
+      })
+      assert.deepStrictEqual(yield* settle(call), Exit.succeed("ok"))
+      assert.deepStrictEqual(
+        events[0]!.decisions.map(({ at, decided, mode, policy }) => [policy, decided, mode, at]),
+        decisions.map((decision) => [...decision])
+      )
+    }).pipe(seededly(1))
+  )
+
   it.effect("what was cut is interrupted, and its finalizers have run before the call goes on", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
@@ -116,6 +137,37 @@ describe("Policy.totalDeadline", () => {
       assert.strictEqual(failure.reason.message, "not done within the total deadline of 5 s")
       assert.strictEqual(failure.attempts.at(-1)!.message, "cut by the total deadline of 5 s")
       assert.strictEqual(failure.outcome, "Unknown")
+      assert.strictEqual(failure.stopped, "no time is left for another attempt")
+    }).pipe(seededly(1))
+  )
+
+  it.effect.each([
+    ["the first of all", [], "Unknown"],
+    ["after two that were refused", [Reason.throttled(), Reason.throttled()], "Unknown"]
+  ] as const)("its reason has the outcome of the attempt that it cut: %s", ([, before, outcome]) =>
+    Effect.gen(function* () {
+      const { call } = yield* scripted({
+        policy: Policy.standard({
+          attemptTimeout: "5 seconds",
+          totalDeadline: "5 seconds",
+          schedule: Policy.backoff({ base: 0 })
+        }),
+        send: (n) => (n > before.length ? Effect.never : say(before[n - 1]!))
+      })
+      const failure = yield* failing(call)
+      assert.deepStrictEqual([failure.attempts.length, failure.reason._tag], [before.length + 1, "Timeout"])
+      assert.deepStrictEqual([failure.reason.outcome, failure.outcome], [outcome, "Unknown"])
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a caller's deadline at the same moment is the one that is named", () =>
+    Effect.gen(function* () {
+      const { call } = yield* scripted({
+        policy: Policy.standard({ attemptTimeout: "5 seconds", totalDeadline: "5 seconds" }),
+        send: () => Effect.never
+      })
+      const failure = yield* failing(call.pipe(Deadline.within("5 seconds")))
+      assert.strictEqual(failure.reason.message, "not done within the caller's deadline of 5 s")
     }).pipe(seededly(1))
   )
 

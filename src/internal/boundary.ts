@@ -84,7 +84,6 @@ const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | unde
   }
   if (
     call.firstSentAt !== undefined &&
-    site.lifetime !== Infinity &&
     now + (site.limits.attemptTimeout ?? 0) + margin(site.lifetime) > call.firstSentAt + site.lifetime
   ) {
     return Reason.make("KeyExpired", {

@@ -216,7 +216,7 @@ export class Draw implements Budget {
 
   giveBack(now: number): void {
     this.around?.giveBack(now)
-    if (this.taken > 0) this.tokens.giveBack(this.taken, now)
+    this.tokens.giveBack(this.taken, now)
     this.taken = 0
     this.last = this.before
   }

@@ -209,17 +209,14 @@ export class CallRecord implements Call {
       queued: this.queued,
       requestId: bare ? this.requestId : (reason.requestId ?? this.requestId)
     })
-    if (!Outcome.didNotHappen(outcome)) this.lastInDoubtAt = now
     // The provider has never seen the key: its life has not begun.
     if (outcome === "NotSent") this.firstSentAt = this.firstSentBefore
     const whole = this.root ?? this
+    whole.lastReason = this.lastReason
+    if (!Outcome.didNotHappen(outcome)) whole.lastInDoubtAt = now
     whole.waited += this.waiting
     whole.totalQueued += this.queued
     whole.totalQueuedForRate += this.queuedForRate
-    if (this.root !== undefined) {
-      this.root.lastReason = this.lastReason
-      if (this.lastInDoubtAt !== undefined) this.root.lastInDoubtAt = this.lastInDoubtAt
-    }
     this.waiting = 0
     this.phase = "idle"
   }

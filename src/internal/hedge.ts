@@ -67,17 +67,17 @@ export class HedgeState {
 
 /** What does not fit the operation, or its other layers. */
 const problemsAt = ({ limits, operation, repeat }: Site, delay: number): ReadonlyArray<string> => {
-  const { attemptTimeout, totalDeadline } = limits
+  const { attemptTimeout = Infinity, totalDeadline = Infinity } = limits
   const problems: Array<string> = []
   if (repeat !== "Safe") {
     // The types refuse it; the policies in a layer's options are given by name.
     problems.push(`a hedge may send twice at once, and ${operation} is not safe: only a safe operation can have it`)
   }
-  if (attemptTimeout !== undefined && delay >= attemptTimeout) {
+  if (delay >= attemptTimeout) {
     problems.push(
       `the hedge's delay of ${format(delay)} is not shorter than the attempt timeout of ${format(attemptTimeout)}: no attempt would be hedged`
     )
-  } else if (totalDeadline !== undefined && 2 * delay >= totalDeadline) {
+  } else if (2 * delay >= totalDeadline) {
     problems.push(
       `the hedge's delay of ${format(delay)} leaves no more than that of the total deadline of ${format(totalDeadline)}: no attempt would be hedged`
     )

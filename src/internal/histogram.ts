@@ -13,7 +13,7 @@ const perLog = 1 / Math.log(growth)
 
 /** The bucket of a duration. Bucket 0 is what is not longer than the shortest. */
 const bucketOf = (millis: number): number =>
-  millis <= shortest ? 0 : Math.min(buckets - 1, Math.ceil(Math.log(millis / shortest) * perLog))
+  Math.min(buckets - 1, Math.max(0, Math.ceil(Math.log(millis / shortest) * perLog)))
 
 /** The value that is equally far, relatively, from both bounds of a bucket. */
 const valueOf = (bucket: number): number => (bucket === 0 ? shortest : (2 * shortest * growth ** bucket) / (growth + 1))
@@ -48,12 +48,12 @@ export class Histogram {
   }
 
   add(other: Histogram): void {
-    for (let bucket = 0; bucket < buckets; bucket++) this.counts[bucket]! += other.counts[bucket]!
+    other.counts.forEach((count, bucket) => (this.counts[bucket]! += count))
     this.count += other.count
   }
 
   subtract(other: Histogram): void {
-    for (let bucket = 0; bucket < buckets; bucket++) this.counts[bucket]! -= other.counts[bucket]!
+    other.counts.forEach((count, bucket) => (this.counts[bucket]! -= count))
     this.count -= other.count
   }
 
@@ -112,10 +112,8 @@ export class SlidingHistogram {
     if (this.current !== -Infinity) {
       for (let n = first; n <= slice; n++) {
         const old = this.slices[n % this.slices.length]!
-        if (old.count > 0) {
-          this.total.subtract(old)
-          old.clear()
-        }
+        this.total.subtract(old)
+        old.clear()
       }
     }
     this.current = slice

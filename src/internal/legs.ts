@@ -119,7 +119,6 @@ export const race = (
       })
     })
     const quiet = Effect.suspend(() => {
-      if (running.size === 0) return Effect.void
       let cancel: (() => void) | undefined
       const waited = Effect.callback<void>((done) => {
         if (running.size === 0) return done(Effect.void)
@@ -139,11 +138,8 @@ export const race = (
     })
     return Effect.catch(
       Effect.onExit(raced, () => quiet),
-      (failure) =>
-        // The history has grown since that leg failed.
-        started === 1
-          ? Effect.fail(failure)
-          : withNow((now) => Effect.fail(call.fail(failure.reason, failure.stopped, now)))
+      // The history has grown since that leg failed.
+      (failure) => withNow((now) => Effect.fail(call.fail(failure.reason, failure.stopped, now)))
     )
   })
 

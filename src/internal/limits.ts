@@ -25,18 +25,18 @@ const epochMillis = (text: string): number | undefined => {
 
 const httpDate = (text: string): number | undefined => (/^[A-Za-z]{3},/.test(text) ? epochMillis(text) : undefined)
 
-/** Whether and when an answer asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3). */
-export const retryAfter = (value: string | undefined, now: number): Duration.Duration | undefined => {
-  if (value === undefined) return undefined
-  const text = value.trim()
-  if (/^\d+(\.\d+)?$/.test(text)) return Duration.seconds(Number(text))
-  const date = httpDate(text)
-  return date === undefined ? undefined : Duration.millis(Math.max(0, date - now))
-}
-
 const numberOf = (value: string | undefined): number | undefined => {
   const text = value?.trim()
   return text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
+}
+
+/** Whether and when an answer asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3). */
+export const retryAfter = (value: string | undefined, now: number): Duration.Duration | undefined => {
+  if (value === undefined) return undefined
+  const seconds = numberOf(value)
+  if (seconds !== undefined) return Duration.seconds(seconds)
+  const date = httpDate(value.trim())
+  return date === undefined ? undefined : Duration.millis(Math.max(0, date - now))
 }
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -47,7 +47,7 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h:
  */
 const resetOf = (value: string | undefined, providersNow: number): Duration.Duration | undefined => {
   const text = value?.trim()
-  if (text === undefined || text === "") return undefined
+  if (text === undefined) return undefined
   const number = numberOf(text)
   if (number !== undefined) {
     // A thousand million seconds are 31 years, which nobody is asked to wait: such a number is a point of time.
@@ -65,17 +65,13 @@ const resetOf = (value: string | undefined, providersNow: number): Duration.Dura
   return date === undefined ? undefined : Duration.millis(Math.max(0, date - providersNow))
 }
 
-/** The items of a structured list (RFC 9651) with their parameters, as far as limits use them. */
+/** The items of a structured list (RFC 9651) with their parameters of one letter: limits use no others. */
 const itemsOf = (text: string): ReadonlyArray<ReadonlyMap<string, string>> => {
   const items: Array<Map<string, string>> = []
   // Strings may hold commas and semicolons: they are taken out before the list is split.
   for (const item of text.replace(/"(?:[^"\\]|\\.)*"/g, '""').split(",")) {
-    const [, ...parameters] = item.split(";")
     const found = new Map<string, string>()
-    for (const parameter of parameters) {
-      const [, key, value] = /^\s*([a-z*][\w.*-]*)\s*=\s*(.*?)\s*$/.exec(parameter) ?? []
-      if (key !== undefined && value !== undefined) found.set(key, value)
-    }
+    for (const [, key, value] of item.matchAll(/;\s*([a-z])\s*=([^;]*)/g)) found.set(key!, value!)
     items.push(found)
   }
   return items

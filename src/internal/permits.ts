@@ -57,10 +57,9 @@ export class Permits {
   }
 
   /** Gives a permit back. */
-  release(ticket?: Ticket): void {
+  release(ticket: Ticket): void {
     this.taken--
-    if (ticket?.extra === true) this.extra--
-    if (this.waiting.size === 0) return
+    if (ticket.extra === true) this.extra--
     this.letGo()
     // The permit passes on without becoming free in between, so nobody can overtake the queue.
     for (const take of this.waiting.keys()) {
@@ -74,7 +73,7 @@ export class Permits {
   }
 
   /** Stands in the queue from now on: between looking whether it is full and joining it nobody else may come. */
-  join(ticket: Ticket, enforces: () => boolean = () => true): void {
+  join(ticket: Ticket, enforces: () => boolean): void {
     const take = () => {
       ticket.held = true
       ticket.wake?.()
@@ -89,16 +88,6 @@ export class Permits {
       if (ticket.held) return resume(Effect.void)
       ticket.wake = () => resume(Effect.void)
       return Effect.sync(() => ticket.leave?.())
-    })
-  }
-
-  /** Waits for a permit, or fails at once when the queue is full. */
-  acquire(ticket: Ticket): Effect.Effect<void, Reason.Reason> {
-    return Effect.suspend(() => {
-      if (this.take(ticket)) return Effect.void
-      if (this.isFull) return Effect.fail(this.full())
-      this.join(ticket)
-      return this.wait(ticket)
     })
   }
 

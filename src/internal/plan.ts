@@ -1,3 +1,4 @@
+import { identity } from "effect/Function"
 import type { CallFailure } from "../CallFailure.ts"
 import type { Limits } from "../Call.ts"
 import type { Decision } from "../Exhaustion.ts"
@@ -68,13 +69,8 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
       .map((layer) => `${layer.name} can't tell what it would do: let it enforce, or switch it off`),
     ...[lifetime?.problem, settle?.problem].filter((problem) => problem !== undefined)
   ]
-  const { attemptTimeout, totalDeadline } = limits
-  for (const [name, value] of [
-    ["attempt timeout", attemptTimeout],
-    ["total deadline", totalDeadline]
-  ] as const) {
-    if (value === undefined) problems.push(`the policy has no ${name}`)
-  }
+  if (limits.attemptTimeout === undefined) problems.push("the policy has no attempt timeout")
+  if (limits.totalDeadline === undefined) problems.push("the policy has no total deadline")
   const decision = (definition.exhausted ?? defaults.exhausted)?.decision
   const orElse = definition.orElse ?? defaults.orElse
   // The types ask for both; without exactOptionalPropertyTypes an `undefined` can still get through.
@@ -99,7 +95,10 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     }
   }
   if (!layers.some((layer) => layer.slot === "retry")) problems.push("the policy does not decide about retries")
-  if (problems.length === 0 && attemptTimeout !== undefined && totalDeadline !== undefined) {
+  if (problems.length === 0) {
+    // Without a problem neither is missing.
+    const attemptTimeout = limits.attemptTimeout!
+    const totalDeadline = limits.totalDeadline!
     if (attemptTimeout > totalDeadline) {
       problems.push(
         `the attempt timeout of ${format(attemptTimeout)} is longer than the total deadline of ${format(totalDeadline)}`
@@ -126,7 +125,7 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     limits,
     lifetime: lifetime?.millis ?? Infinity,
     decision: decision ?? { _tag: "Fail" },
-    orElse: orElse ?? ((failure) => failure),
+    orElse: orElse ?? identity,
     problems
   }
 }

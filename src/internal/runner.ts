@@ -284,9 +284,8 @@ const failureOf = (
     if (Cause.isFailReason(reason) && isCallFailure(reason.error)) return reason.error
   }
   const defect = Cause.squash(exit.cause)
-  const outcome = call.attempts.length === 0 ? "NotSent" : call.outcome()
   return call.fail(
-    Reason.make("Failed", { message: "a layer of the policy died", cause: defect, outcome }),
+    Reason.make("Failed", { message: "a layer of the policy died", cause: defect, outcome: call.outcome() }),
     "not transient",
     nowOf(fiber)
   )
@@ -465,13 +464,13 @@ const checkKey = (text: string, maxLength: number): string | undefined =>
 /** The decision for failures that the policy would have retried. */
 const exhaust = (decision: Decision, services: Services, step: CallStep): CallStep => {
   if (decision._tag !== "Fallback") return step
-  const { f, unlessItHappened } = decision
+  const { f } = decision
   return (call) =>
     Effect.catch(step(call), (failure) => {
       const reason = failure.reason
       if (!reason.transient || reason._tag === "Declared") return Effect.fail(failure)
-      const safe = call.repeat === "Safe" || Outcome.didNotHappen(failure.outcome)
-      if ((unlessItHappened || call.repeat !== "Safe") && !safe) return Effect.fail(failure)
+      // Whichever fallback it is: the types ask for `fallbackUnlessItHappened` where it may not be a second time.
+      if (call.repeat !== "Safe" && !Outcome.didNotHappen(failure.outcome)) return Effect.fail(failure)
       return Effect.withFiber((fiber) =>
         Effect.catchCause(
           Effect.map(

@@ -352,19 +352,21 @@ describe("the permits alone", () => {
   it("are given back at whatever point a waiting fiber is interrupted", () => {
     const permits = new Permits(1, 3)
     const tickets = [{ held: false }, { held: false }, { held: false }]
-    const fibers = tickets.map((ticket) => Effect.runFork(permits.acquire(ticket)))
+    assert.isTrue(permits.take(tickets[0]!))
+    for (const ticket of tickets.slice(1)) permits.join(ticket, () => true)
+    const fibers = tickets.map((ticket) => Effect.runFork(permits.wait(ticket)))
     assert.deepStrictEqual(
       tickets.map(({ held }) => held),
       [true, false, false]
     )
     fibers[1]!.interruptUnsafe()
-    permits.release()
+    permits.release(tickets[0]!)
     assert.deepStrictEqual(
       tickets.map(({ held }) => held),
       [true, false, true]
     )
     assert.strictEqual(permits.taken, 1)
-    permits.release()
+    permits.release(tickets[2]!)
     assert.strictEqual(permits.taken, 0)
   })
 })

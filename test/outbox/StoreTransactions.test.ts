@@ -137,8 +137,13 @@ for (const { name, open, skip } of databases) {
       it.live("a transaction that the database asks to start over is run again, but not within another", () =>
         Effect.gen(function* () {
           const { a, b, sql } = yield* opened
-          const conflict = (tag: "SerializationError" | "DeadlockError" | "UnknownError") =>
-            new SqlError.SqlError({ reason: new SqlError[tag]({ cause: "told so" }) })
+          const reasons = {
+            SerializationError: SqlError.SerializationError,
+            DeadlockError: SqlError.DeadlockError,
+            UnknownError: SqlError.UnknownError
+          }
+          const conflict = (tag: keyof typeof reasons) =>
+            new SqlError.SqlError({ reason: new reasons[tag]({ cause: "told so" }) })
           let runs = 0
           // What was offered by a run that is undone is offered anew.
           const body = (failures: number, error: unknown) =>

@@ -83,7 +83,7 @@ describe("Policy.attemptTimeout", () => {
       assert.deepStrictEqual(yield* settle(call), Exit.succeed("ok"))
       assert.deepStrictEqual(
         events[0]!.decisions.map(({ at, decided, mode, policy }) => [policy, decided, mode, at]),
-        decisions
+        decisions.map((decision) => [...decision])
       )
     }).pipe(seededly(1))
   )

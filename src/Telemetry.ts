@@ -288,7 +288,12 @@ export const makeMetrics = (options: {
       const id = `${attempt.status} ${attempt.errorType}`
       let handle = attempts.get(id)
       if (handle === undefined) {
-        const error = attempt.errorType === undefined ? {} : { [names.errorType]: attempt.errorType }
+        const error: Record<string, string> =
+          attempt.errorType === undefined ? {} : { [names.errorType]: attempt.errorType }
+        const server: Record<string, string> = {}
+        if (http?.server !== undefined) server[names.server] = http.server
+        if (http?.port !== undefined) server[names.port] = String(http.port)
+        if (attempt.status !== undefined) server[names.status] = String(attempt.status)
         handle =
           http === undefined
             ? // A transport with a convention of its own is measured by that alone, and not twice.
@@ -303,9 +308,7 @@ export const makeMetrics = (options: {
                 attributes: labels(context, names.httpDuration, {
                   [names.integration]: options.integration,
                   [names.method]: http.method,
-                  ...(http.server === undefined ? {} : { [names.server]: http.server }),
-                  ...(http.port === undefined ? {} : { [names.port]: String(http.port) }),
-                  ...(attempt.status === undefined ? {} : { [names.status]: String(attempt.status) }),
+                  ...server,
                   ...error,
                   unit: "s"
                 })

@@ -179,9 +179,11 @@ export const hands = [
           attempts: 0,
           tries: 0,
           crashes: 0,
-          dueAt: after.changedAt,
+          dueAt: after.dueAt,
           changedAt: after.changedAt
         })
+        // At once: a database may read its clock more than once for a statement.
+        yield* span(bench, "the delay", after.dueAt - after.changedAt, zero)
         const next = yield* mine(bench, bench.b, name)
         yield* same("the claim", [next.answer, next.payload, next.key], [text, `payload of ${name}`, name])
         // The handler failed: it is told again, until it has come to its end.

@@ -15,6 +15,8 @@ import { type Classify, HttpTarget } from "./HttpTarget.ts"
 
 export { problems } from "./Answer.ts"
 export { type Classify, HttpTarget } from "./HttpTarget.ts"
+// So that the declarations of who exports a layer can name its errors.
+export type { PolicyError } from "../PolicyError.ts"
 
 type Request = HttpClientRequest.HttpClientRequest
 

@@ -21,7 +21,7 @@ import { reflectEndpoint } from "./internal/encoder.ts"
 import { openHttp } from "./internal/transport.ts"
 import type { Understood } from "./ReceiverProblem.ts"
 
-export type { Classify } from "./HttpTarget.ts"
+export type { Classify, HttpTarget } from "./HttpTarget.ts"
 // So that the declarations of who exports an operation can name its type.
 export type { Operation } from "../Operation.ts"
 

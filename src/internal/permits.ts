@@ -15,8 +15,6 @@ export interface Ticket {
 
 /**
  * Permits and a queue, first come, first served. Every permit that is taken is given back, whatever ends the attempt.
- *
- * @internal
  */
 export class Permits {
   /** Attempts that run, those over the limit included that were let through by a bulkhead that observes. */

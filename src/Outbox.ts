@@ -55,6 +55,9 @@ type Fits<M, In> = "Inherent" extends M
  *
  * An `atMostOnce` operation is sent once: if it is not known what became of that, its entry needs to be reconciled.
  *
+ * What a handler is told is kept until it has run. So an operation of `Operation.query` or `Operation.mutation` that has
+ * `translate` gives the schema of its declared errors as `error`; without it the layer fails with a `PolicyError`.
+ *
  * **Example** (A charge that is stored with its order, or not at all)
  *
  * ```ts

@@ -254,6 +254,28 @@ for (const { name, open, skip } of databases) {
           })
         )
 
+      if (pg)
+        it.live(
+          "who fails in a transaction fails with that, also where the connection is lost before the rollback",
+          () =>
+            Effect.gen(function* () {
+              const { a, client, sql, storeOf } = yield* opened
+              const own = yield* client
+              const mine = yield* storeOf(own)
+              const lost = Effect.gen(function* () {
+                const [row] = yield* own<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`
+                yield* mine.offer(offering("gone"))
+                yield* sql`SELECT pg_terminate_backend(${row!.pid}, 5000)`
+                return yield* Effect.fail("mine" as const)
+              })
+              assert.deepStrictEqual<unknown>(yield* Effect.exit(mine.transaction(lost)), Exit.fail("mine"))
+              assert.deepStrictEqual(yield* known(a), [])
+              // The connection is replaced.
+              yield* mine.offer(offering("next"))
+              assert.deepStrictEqual(yield* known(a), ["next"])
+            })
+        )
+
       it.live("what a transaction settles, changes and writes is rolled back as one", () =>
         Effect.gen(function* () {
           const { a, b } = yield* opened

@@ -8,6 +8,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import { StoreError } from "../../OutboxStore.ts"
 import { makeDialect } from "./dialect.ts"
+import { within } from "./within.ts"
 
 /** Errors after which nothing was written: the database has said so. */
 const definite = new Set([
@@ -32,14 +33,6 @@ const Current = Context.Reference<{ readonly key: string } | undefined>("effect/
 
 /** Whether what runs has left an open transaction of this database, which can't go on before it is back. */
 const Outside = Context.Reference<boolean>("breakwater/sql/Outbox/Outside", { defaultValue: () => false })
-
-/** The effect's own failure, past a transaction that fails with errors of its own. */
-class Own<E> {
-  readonly error: E
-  constructor(error: E) {
-    this.error = error
-  }
-}
 
 const json = JSON.stringify
 
@@ -100,8 +93,9 @@ export const makeDatabase = (sql: SqlClient.SqlClient) => {
         done = true
         return value
       })
-      return Effect.mapError(sql.withTransaction(marked), (error) =>
-        isSqlError(error) ? failed(operation, done)(error) : error
+      return Effect.mapError(
+        within(sql.withTransaction, marked, (error) => error),
+        (error) => (isSqlError(error) ? failed(operation, done)(error) : error)
       ) as Effect.Effect<A, Exclude<E, SqlError> | StoreError>
     })
 
@@ -145,16 +139,11 @@ export const makeDatabase = (sql: SqlClient.SqlClient) => {
     transaction: <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> => {
       const once = Effect.suspend(() => {
         let done = false
-        const body = Effect.mapBoth(self, {
-          onFailure: (error) => new Own(error),
-          onSuccess: (value) => {
-            done = true
-            return value
-          }
+        const body = Effect.map(self, (value) => {
+          done = true
+          return value
         })
-        return Effect.mapError(sql.withTransaction(body), (error) =>
-          error instanceof Own ? error.error : failed("commit", done)(error)
-        )
+        return within(sql.withTransaction, body, (error) => failed("commit", done)(error))
       })
       return Effect.flatMap(isOpen, (open) =>
         open ? once : Effect.retry(once, { times: 50, while: isToStartOver, schedule: pauses })

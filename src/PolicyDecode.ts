@@ -11,7 +11,16 @@ import { nowOf } from "./internal/timer.ts"
 import * as Reason from "./Reason.ts"
 
 /** A schema error on one line. */
-export const describeIssue = (error: { readonly message: string }): string => error.message.replace(/\n\s*/g, " ")
+export const describeIssue = (error: { readonly message: string }): string =>
+  error.message
+    .replace(/\n\s*/g, " ")
+    .replace(/\["((?:[^"\\]|\\.)*)"\]/g, (step, name: string) => (isField(name) ? step : '["…"]'))
+
+/**
+ * The names in a record are data: addresses, accounts, tokens. A path does not say whether a name is of a record or of a
+ * struct, so one that does not read like a field's is left out.
+ */
+const isField = (name: string): boolean => /^[\w$-]{1,40}$/.test(name) && name.replace(/\D/g, "").length <= 2
 
 /**
  * Decodes what an effect succeeds with. A value that does not match fails as `InvalidResponse` with outcome `Applied`:

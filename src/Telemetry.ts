@@ -5,13 +5,18 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
+import * as References from "effect/References"
 import type { PolicyDecision } from "./Call.ts"
 import { labelsFor } from "./internal/series.ts"
 import type { Attempt } from "./CallFailure.ts"
 import type { Outcome } from "./Outcome.ts"
+import { isLocalRejection } from "./Reason.ts"
 
 /**
  * How a call ended, as a closed list. `ok_after_retry` needed more than one attempt; `exhausted` was transient to the
@@ -73,6 +78,27 @@ export interface CallObserved {
 }
 
 /**
+ * How many attempts of a call were made. Its history also has those that this process turned away before they were sent:
+ * of a call that the breaker rejected it is 0.
+ *
+ * **Example** (A call that was rejected)
+ *
+ * ```ts
+ * import { Telemetry } from "breakwater"
+ *
+ * Telemetry.attemptsMade({ attempts: [] }) // => 0
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const attemptsMade = (event: Pick<CallObserved, "attempts">): number => {
+  let made = 0
+  for (const { reason } of event.attempts) if (!isLocalRejection({ _tag: reason })) made++
+  return made
+}
+
+/**
  * Names of spans' attributes, events and metrics. Tests and dashboards read them from here.
  *
  * @category constants
@@ -87,6 +113,7 @@ export const names = {
   key: "breakwater.idempotency_key",
   correlationId: "breakwater.correlation_id",
   retryDelay: "breakwater.retry_delay",
+  retryAfter: "breakwater.retry_after",
   queueWait: "breakwater.queue_wait",
   errorType: "error.type",
   peer: "service.peer.name",
@@ -176,6 +203,96 @@ export const LogLevels: Context.Reference<{
   { defaultValue: () => ({ ok: "Info", failed: "Warn" }) }
 )
 
+/** The ids that lead from a line to its trace and its request. What a line says itself, as that of a call does, counts. */
+const idsOf = (fiber: Fiber.Fiber<unknown, unknown>): Readonly<Record<string, string>> => {
+  const said = fiber.getRef(References.CurrentLogAnnotations)
+  const span = fiber.cache.span
+  const own = span === undefined || span.traceId === "noop" ? undefined : span
+  const ids: Record<string, string> = {}
+  const put = (name: string, id: unknown) => {
+    if (typeof id === "string") ids[name] = id
+  }
+  put("trace_id", said["trace_id"] ?? own?.traceId)
+  put("span_id", said["span_id"] ?? own?.spanId)
+  put("correlation_id", said["correlation_id"] ?? fiber.getRef(CorrelationId) ?? own?.traceId)
+  return ids
+}
+
+/**
+ * A logger that writes a line as JSON, like `Logger.formatJson`, with `trace_id`, `span_id` and `correlation_id` beside
+ * its message. Effect's own leaves them out.
+ *
+ * **Details**
+ *
+ * It is for every line of a program, not for those of calls only. A line inside a span has the ids of that span. The one
+ * line of a call has those of the call's span, whose children are the attempts.
+ *
+ * **Example** (One line of an application)
+ *
+ * ```ts
+ * import { Telemetry } from "breakwater"
+ * import { Effect, Logger } from "effect"
+ *
+ * const lines: Array<string> = []
+ * const logger = Logger.map(Telemetry.formatJson, (line) => void lines.push(line))
+ *
+ * Effect.logInfo("an order came in").pipe(
+ *   Effect.provideService(Telemetry.CorrelationId, "order-42"),
+ *   Effect.provide(Logger.layer([logger])),
+ *   Effect.runSync
+ * )
+ *
+ * JSON.parse(lines[0]!).correlation_id // => "order-42"
+ * ```
+ *
+ * @category loggers
+ * @since 0.1.0
+ */
+export const formatJson: Logger.Logger<unknown, string> = Logger.make((options) => {
+  const { annotations, cause, fiberId, level, message, spans, timestamp } = Logger.formatStructured.log(options)
+  return Formatter.formatJson({
+    timestamp,
+    level,
+    message,
+    ...idsOf(options.fiber),
+    cause,
+    annotations,
+    spans,
+    fiberId
+  })
+})
+
+/**
+ * A logger that writes a line as logfmt, like `Logger.formatLogFmt`, with `trace_id`, `span_id` and `correlation_id`.
+ *
+ * @category loggers
+ * @since 0.1.0
+ */
+export const formatLogFmt: Logger.Logger<unknown, string> = Logger.make((options) => {
+  const said = options.fiber.getRef(References.CurrentLogAnnotations)
+  let line = Logger.formatLogFmt.log(options)
+  for (const [name, id] of Object.entries(idsOf(options.fiber))) {
+    if (said[name] === undefined) line += ` ${name}=${/^[^\s"=]+$/.test(id) ? id : JSON.stringify(id)}`
+  }
+  return line
+})
+
+/**
+ * Writes every log line to the console as JSON, with the ids of its trace and of its request.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerLogJson: Layer.Layer<never> = Logger.layer([Logger.withConsoleLog(formatJson)])
+
+/**
+ * Writes every log line to the console as logfmt, with the ids of its trace and of its request.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerLogFmt: Layer.Layer<never> = Logger.layer([Logger.withConsoleLog(formatLogFmt)])
+
 /** OpenTelemetry's boundaries for durations in seconds, and four more for calls that retry. */
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
@@ -255,7 +372,7 @@ export const makeMetrics = (options: {
       let handle = handles.get(id)
       if (handle === undefined) handles.set(id, (handle = make(event.callOutcome, event.errorType, context)))
       handle.duration.updateUnsafe(event.latency / 1000, context)
-      handle.attempts.updateUnsafe(event.attempts.length, context)
+      handle.attempts.updateUnsafe(attemptsMade(event), context)
       if (event.retryDelay > 0) retryDelay.updateUnsafe(event.retryDelay / 1000, context)
       const { bulkhead, ratelimit } = event.queuedFor
       if (bulkhead > 0) bulkheadWait.updateUnsafe(bulkhead / 1000, context)

@@ -602,6 +602,7 @@ describe("the log line", () => {
         attempts: 3,
         correlation_id: spans[0]!.traceId,
         trace_id: spans[0]!.traceId,
+        span_id: spans[0]!.spanId,
         idempotency_key: key,
         provider_request_id: "req_3"
       })
@@ -614,6 +615,7 @@ describe("the log line", () => {
         attempts: 1,
         correlation_id: "c-1",
         trace_id: spans.at(-1)!.traceId,
+        span_id: spans.at(-1)!.spanId,
         idempotency_key: key,
         provider_request_id: "req_4",
         error_type: "404",

@@ -164,14 +164,17 @@ export const layer = <Self, Id extends string, Methods, R>(
 ): Layer.Layer<Self, PolicyError | Config.ConfigError, Exclude<R, HttpTarget>> =>
   Layer.provide(Integration.layer(self, options), Layer.effect(HttpTarget, target(Integration.nameOf(self), options)))
 
+/** A URL without what may be a secret in it. */
+const publicly = (text: string): string => text.replace(/^(\w+:\/\/)?.*@/s, "$1…@").replace(/([?#]).*$/s, "$1…")
+
 const baseUrlProblems = (text: string): ReadonlyArray<string> => {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    return [`baseUrl is not an http or https URL: ${text.replace(/\/\/.*@/, "//…@")}`]
+    return [`baseUrl is not an http or https URL: ${publicly(text)}`]
   }
   // The clients do different things with these: one sends them, one drops them, one fails.
   if (url.username !== "" || url.password !== "") return ["baseUrl holds credentials: give them as auth"]
-  if (/[?#]/.test(text)) return [`baseUrl must have no query and no fragment: ${text}`]
+  if (/[?#]/.test(text)) return [`baseUrl must have no query and no fragment: ${publicly(text)}`]
   return []
 }
 

@@ -100,13 +100,14 @@ export const notify = (
 export const log = (
   fiber: Fiber.Fiber<unknown, unknown>,
   event: Telemetry.CallObserved,
+  spanId: string,
   failure: CallFailure | undefined
 ): Effect.Effect<void> => {
   const levels = fiber.getRef(Telemetry.LogLevels)
   const good = event.callOutcome === "ok" || event.callOutcome === "ok_after_retry" || event.callOutcome === "cancelled"
   const level = good ? levels.ok : levels.failed
   if (level === undefined || isBelow(level, fiber.getRef(References.MinimumLogLevel))) return Effect.void
-  const attempts = event.attempts.length
+  const attempts = Telemetry.attemptsMade(event)
   const line = Effect.logWithLevel(level as never)(
     `${event.integration} ${event.operation} ${event.callOutcome}` +
       (failure === undefined ? "" : ` ${failure.reason._tag}`)
@@ -121,7 +122,7 @@ export const log = (
     ...(event.retryDelay > 0 ? { retry_delay_ms: Math.round(event.retryDelay) } : {}),
     ...(event.queueWait > 0 ? { queue_wait_ms: Math.round(event.queueWait) } : {}),
     correlation_id: event.correlationId,
-    ...(event.traceId === undefined ? {} : { trace_id: event.traceId }),
+    ...(event.traceId === undefined ? {} : { trace_id: event.traceId, span_id: spanId }),
     ...(event.key === undefined ? {} : { idempotency_key: event.key }),
     ...(event.requestId === undefined ? {} : { provider_request_id: event.requestId }),
     ...(failure === undefined

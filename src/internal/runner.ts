@@ -149,12 +149,14 @@ export const compile = (
               metrics.update(event, fiber.context)
               span.attribute(Telemetry.names.outcome, event.callOutcome)
               span.attribute(Telemetry.names.effect, event.outcome)
-              span.attribute(Telemetry.names.attempts, event.attempts.length)
+              span.attribute(Telemetry.names.attempts, Telemetry.attemptsMade(event))
               span.attribute(Telemetry.names.correlationId, event.correlationId)
               if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
               if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
               if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
               if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
+              const after = failure?.reason.retryAfter
+              if (after !== undefined) span.attribute(Telemetry.names.retryAfter, Duration.toSeconds(after))
               for (const decision of event.decisions) spanEvent(span, decision)
               span.end(
                 fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
@@ -167,7 +169,7 @@ export const compile = (
               const own = fiber.getRef(Telemetry.Observers)
               const all =
                 own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
-              const written = log(fiber, event, failure)
+              const written = log(fiber, event, span.spanId, failure)
               const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
               if (ticket === undefined) return told
               return Effect.andThen(told, call.lingering === undefined ? ticket.leave : leaveLater(call, ticket))

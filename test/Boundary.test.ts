@@ -102,6 +102,18 @@ describe("the end of an attempt", () => {
     })
   )
 
+  it.effect("an interruption that comes from within stays one, though nobody interrupted the caller", () =>
+    Effect.gen(function* () {
+      const { attempt, call } = yield* run(sentThen(Effect.interrupt))
+      const exit = yield* Effect.exit(attempt)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+      assert.deepStrictEqual(
+        call.attempts.map(({ outcome, reason }) => [reason, outcome]),
+        [["Interrupted", "Unknown"]]
+      )
+    })
+  )
+
   it.effect("or a deadline's, or that of a layer that closes: then it is a failure, and says so", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(

@@ -34,6 +34,7 @@ describe("a new call", () => {
       ["c-1", "test/Bank", "pay", "Idempotent", { order: "o-1" }, 1_000, "corr-1"]
     )
     assert.deepStrictEqual([call.phase, call.attempt, call.attempts, call.outcome()], ["idle", 0, [], "NotSent"])
+    assert.strictEqual(call.prior, "NotSent")
     assert.deepStrictEqual([call.deadline, call.attemptEndsBy, call.leaseUntil], [Infinity, Infinity, Infinity])
     assert.deepStrictEqual(
       [call.fellBack, call.resumed, call.draining, call.learns, call.hasFullLimit, call.abandoned],
@@ -249,6 +250,14 @@ describe("what is told of the provider's limit", () => {
     assert.deepStrictEqual(call.limit, { cost: 3, limit: 50, remaining: undefined, resetAfter: late })
     call.tell({ remaining: 0 })
     assert.deepStrictEqual(call.limit, { cost: 3, limit: 50, remaining: 0, resetAfter: undefined })
+  })
+})
+
+describe("what is told first of the provider's limit", () => {
+  it("may be what is left of it alone", () => {
+    const call = record()
+    call.tell({ remaining: 7 })
+    assert.deepStrictEqual(call.limit, { cost: undefined, limit: undefined, remaining: 7, resetAfter: undefined })
   })
 })
 

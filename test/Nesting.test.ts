@@ -37,6 +37,8 @@ interface Setup {
   readonly around?: <A, E>(inner: Effect.Effect<A, E>) => Effect.Effect<unknown, E>
   readonly find?: (inner: Effect.Effect<unknown, unknown>) => Effect.Effect<Option.Option<unknown>, unknown>
   readonly name?: string
+  /** What else is done with a log line. */
+  readonly log?: () => void
 }
 
 const standard = (maxAttempts: number, budget: Parameters<typeof Policy.budget>[0] | false = false) =>
@@ -87,6 +89,7 @@ const nested = (setup: Setup) =>
     ) {}
     const capture = Logger.make<unknown, void>(({ logLevel, message }) => {
       if (logLevel === "Warn" && /retried inside/.test(String(message))) logs.push(String(message))
+      setup.log?.()
     })
     const context = yield* Layer.build(
       Layer.orDie(
@@ -408,6 +411,17 @@ describe("nesting is told", () => {
       const again = yield* nested({ name: "test/Bank2", outer: standard(4), inner: standard(3) })
       yield* settle(again.place)
       assert.strictEqual(again.logs.length, 1)
+    }).pipe(seededly(1))
+  )
+
+  it.effect("and a logger that breaks takes no call with it", () =>
+    Effect.gen(function* () {
+      const log = () => {
+        throw new Error("the disk is full")
+      }
+      const { logs, place } = yield* nested({ log, name: "test/BankLogged", send: () => Effect.succeed("ok") })
+      assert.deepStrictEqual(yield* settle(place), Exit.succeed("ok"))
+      assert.strictEqual(logs.length, 1)
     }).pipe(seededly(1))
   )
 

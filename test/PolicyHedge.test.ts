@@ -243,6 +243,17 @@ describe("what ends a hedged call", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("a hedge that was sent and failed is not", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging([150, 150, after(30, down), 150, 150, 150], { maxExtraLoad: 0.5 })
+      for (let n = 0; n < 4; n++) yield* settle(call)
+      assert.deepStrictEqual(
+        events.map(({ attempts }) => attempts.length),
+        [1, 2, 1, 2]
+      )
+    }).pipe(seededly(1))
+  )
+
   it.effect("a first attempt that was turned away pays for no hedge", () =>
     Effect.gen(function* () {
       const { call, events } = yield* hedging(
@@ -350,6 +361,22 @@ describe("a loser that can't be interrupted", () => {
       yield* settle(sooner.call)
       assert.strictEqual(sooner.events[0]!.latency, 160)
       assert.deepStrictEqual(history(sooner.events[0]!), ["2 Success 100+50", "1 Interrupted 0+160"])
+    }).pipe(seededly(1))
+  )
+
+  it.effect("is waited for with the others: the answer goes on when the last of them has ended", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging([stubborn(210), stubborn(115), 5], { max: 2 })
+      assert.deepStrictEqual(yield* settle(call), Exit.succeed(3))
+      assert.strictEqual(events[0]!.latency, 215)
+      assert.deepStrictEqual(
+        events[0]!.attempts.map(({ elapsed, message, number }) => [number, message, elapsed]),
+        [
+          [3, "answered", 5],
+          [1, "another leg answered first", 210],
+          [2, "another leg answered first", 115]
+        ]
+      )
     }).pipe(seededly(1))
   )
 
@@ -480,6 +507,25 @@ describe("what keeps a hedge back", () => {
     assert.strictEqual(hedges, 10)
   })
 
+  it.effect("load: what others pay later buys no hedge of a try that could not afford one", () =>
+    Effect.gen(function* () {
+      const { call, events } = yield* hedging([450], { max: 3, maxExtraLoad: 0.5 })
+      const slowly = yield* start(call)
+      yield* TestClock.adjust(110)
+      for (let n = 0; n < 2; n++) {
+        const other = yield* start(call)
+        yield* TestClock.adjust(10)
+        yield* Fiber.join(other)
+      }
+      yield* TestClock.adjust(400)
+      yield* Fiber.join(slowly)
+      assert.deepStrictEqual(
+        events.map(({ attempts }) => attempts.length),
+        [1, 1, 1]
+      )
+    }).pipe(seededly(1))
+  )
+
   it.effect("a retry pays nothing: a call pays once", () =>
     Effect.gen(function* () {
       const down = after(150, say(Reason.unavailable()))
@@ -503,6 +549,22 @@ describe("what keeps a hedge back", () => {
         [2, 2, 1, 1, 1]
       )
       assert.strictEqual(sent.length, 7)
+    }).pipe(seededly(1))
+  )
+
+  it.effect("the retry budget: what comes back later buys no hedge of a try that found it empty", () =>
+    Effect.gen(function* () {
+      const policy = Policy.stack(once, Policy.budget({ capacity: 5, hedgeCost: 5, transientCost: 5, refund: 5 }))
+      const { call, events } = yield* hedging([160, 500, Effect.never], { max: 3 }, policy)
+      const first = yield* start(call)
+      yield* TestClock.adjust(50)
+      const second = yield* start(call)
+      yield* TestClock.adjust(600)
+      assert.deepStrictEqual([yield* Fiber.join(first), yield* Fiber.join(second)], [1, 2])
+      assert.deepStrictEqual(
+        events.map(({ attempts }) => attempts.length),
+        [2, 1]
+      )
     }).pipe(seededly(1))
   )
 
@@ -626,6 +688,24 @@ describe("what keeps a hedge back", () => {
         events.map(({ attempts }) => attempts.length),
         [1, 2]
       )
+    }).pipe(seededly(1))
+  )
+})
+
+describe("a call without the time for a hedge", () => {
+  it.effect("runs as it would without the policy: its attempt is no leg", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_000)
+      const { call } = yield* hedging([10, 10])
+      const legsWithin = (millis: number) =>
+        Effect.gen(function* () {
+          const spans: Array<Tracer.Span> = []
+          const exit = yield* Effect.withTracer(settle(Deadline.within(call, millis)), tracerOf(spans))
+          assert.isTrue(Exit.isSuccess(exit))
+          return spans.slice(1).map((span) => span.attributes.get("breakwater.hedge"))
+        })
+      assert.deepStrictEqual(yield* legsWithin(200), [undefined])
+      assert.deepStrictEqual(yield* legsWithin(201), [1])
     }).pipe(seededly(1))
   )
 })
@@ -1102,6 +1182,23 @@ describe("on the live clock", () => {
             yield* Fiber.interrupt(given)
             ended(given)
           }
+        }),
+      () => Effect.sync(() => vi.useRealTimers())
+    ).pipe(Effect.scoped, seededly(1))
+  )
+})
+
+describe("on the live clock, what is not hedged", () => {
+  it.live("while too little is known of the latencies nothing is, however long it takes", () =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] })),
+      () =>
+        Effect.gen(function* () {
+          const { call, sent } = yield* hedging([500], { after: { percentile: 90, minimumCalls: 20 } })
+          const fiber = yield* start(call)
+          yield* Effect.promise(() => vi.advanceTimersByTimeAsync(500).then(() => undefined))
+          assert.strictEqual(yield* Fiber.join(fiber), 1)
+          assert.strictEqual(sent.length, 1)
         }),
       () => Effect.sync(() => vi.useRealTimers())
     ).pipe(Effect.scoped, seededly(1))

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CallFailure, Policy, Reason } from "breakwater"
 import { FaultInjection } from "breakwater/testing"
-import { Cause, Duration, Effect, Exit, Option, Schedule, Tracer } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Option, Schedule, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import type { Site } from "../src/Call.ts"
 import { siteAlone } from "../src/internal/alone.ts"
 import { boundary } from "../src/internal/boundary.ts"
 import { CallRecord } from "../src/internal/call.ts"
+import { Current } from "../src/internal/nesting.ts"
 import { retrying as loop } from "../src/internal/retrying.ts"
 import {
   between,
@@ -572,6 +573,110 @@ describe("Policy.retry", () => {
         )
         assert.deepStrictEqual(yield* settle(refused.run), Exit.succeed("ok"))
         assert.strictEqual(refused.sent[1]! - refused.sent[0]!, 1_000)
+      }).pipe(seededly(1))
+    )
+
+    it.effect("what an earlier process did is looked for as late as what this call did", () =>
+      Effect.gen(function* () {
+        const resumed = looped({ site: reconcile(() => Effect.succeed(Option.none())) }, (n) =>
+          n === 1 ? Effect.fail(Reason.make("Throttled")) : Effect.succeed("ok")
+        )
+        resumed.call.prior = "Unknown"
+        assert.deepStrictEqual(yield* settle(resumed.run), Exit.succeed("ok"))
+        assert.deepStrictEqual(resumed.sent, [0, 3_000])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("what is in doubt settles from when it ended, and not from a refusal of another leg after it", () =>
+      Effect.gen(function* () {
+        const { call } = looped({}, () => Effect.succeed("ok"))
+        const throttled = Reason.make("Throttled")
+        const legs = Effect.gen(function* () {
+          const [first, second] = [call.leg(1), call.leg(2)]
+          for (const leg of [first, second]) {
+            leg.begin(0)
+            leg.sent(0)
+          }
+          yield* Effect.sleep(500)
+          first.end(Reason.make("Unavailable"), 500)
+          yield* Effect.sleep(1_000)
+          second.end(throttled, 1_500)
+          return yield* Effect.fail(call.fail(throttled, "retries are switched off", 1_500))
+        })
+        const sent: Array<number> = []
+        const step = () =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => (sent.push(now) === 1 ? legs : Effect.succeed("ok")))
+        const site = { ...siteAlone, ...reconcile(() => Effect.succeed(Option.none())) }
+        assert.deepStrictEqual(yield* settle(loop(site, 3, spaced("1 second"), step)(call)), Exit.succeed("ok"))
+        assert.deepStrictEqual(sent, [0, 3_500])
+        assert.strictEqual(call.outcome(), "NotSent")
+      }).pipe(seededly(1))
+    )
+
+    it.effect("what was answered and can't be found is not repeated: it is not to be seen yet", () =>
+      Effect.gen(function* () {
+        const lost = looped({ site: reconcile(() => Effect.succeed(Option.none())) }, () =>
+          Effect.fail(Reason.make("BodyLost"))
+        )
+        assert.strictEqual(stoppedOf(yield* settle(lost.run)), "a repeat is not safe")
+        assert.deepStrictEqual([lost.sent.length, lost.call.outcome()], [1, "Applied"])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("only its look is one: the attempt after it is none, and calls inside that are told of", () =>
+      Effect.gen(function* () {
+        const looking: Array<readonly [string, boolean | undefined]> = []
+        const note = (who: string) => Effect.map(Current, (around) => void looking.push([who, around?.looking]))
+        const site = reconcile(() => Effect.as(note("look"), Option.none()))
+        const { run } = looped({ site }, (n) => Effect.andThen(note("send"), n === 1 ? down() : Effect.succeed("ok")))
+        assert.deepStrictEqual(yield* settle(run), Exit.succeed("ok"))
+        assert.deepStrictEqual(looking, [
+          ["send", false],
+          ["look", true],
+          ["send", false]
+        ])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("the longest of delay, hint and settling is the wait, and the event names it", () =>
+      Effect.gen(function* () {
+        const longer = looped(
+          { site: reconcile(() => Effect.succeed(Option.none())), schedule: spaced("4 seconds") },
+          (n) => (n === 1 ? down() : Effect.succeed("ok"))
+        )
+        yield* settle(longer.run)
+        assert.deepStrictEqual(longer.events(), [
+          ["breakwater.retry", { reason: "Unavailable", delay: 4, source: "backoff" }]
+        ])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("without a wait it goes on at once, and never asks the clock to wake it", () =>
+      Effect.gen(function* () {
+        const { events, run, sent } = looped({ schedule: spaced(0) }, (n) => (n < 3 ? down() : Effect.succeed("ok")))
+        const clock = yield* Clock.Clock
+        const awake = { ...clock, sleep: () => Effect.die("it slept") }
+        const exit = yield* Effect.exit(Effect.provideService(run, Clock.Clock, awake))
+        assert.deepStrictEqual(exit, Exit.succeed("ok"))
+        assert.strictEqual(sent.length, 3)
+        const event = { reason: "Unavailable", delay: 0, source: "backoff" }
+        assert.deepStrictEqual(events(), [
+          ["breakwater.retry", event],
+          ["breakwater.retry", event]
+        ])
+      }).pipe(seededly(1))
+    )
+
+    it.effect("a budget with nothing left is told of and nothing else, where the loop only observes", () =>
+      Effect.gen(function* () {
+        const empty = { withdraw: () => undefined, giveBack: () => {}, failed: () => {} }
+        const inMode = (mode: Policy.Mode) => {
+          const made = looped({ site: { mode: () => mode } }, () => down())
+          made.call.budget = empty as never
+          return Effect.map(settle(made.run), (exit) => [stoppedOf(exit), made.call.attempts.length, made.told])
+        }
+        assert.deepStrictEqual(yield* inMode("observe"), ["retries are switched off", 1, ["stopped"]])
+        assert.deepStrictEqual(yield* inMode("enforce"), ["the retry budget is spent", 2, ["stopped"]])
       }).pipe(seededly(1))
     )
 

@@ -136,7 +136,7 @@ export class CallRecord implements Call {
   abandon(fiber: Fiber.Fiber<unknown, unknown>, now: number): void {
     this.givenUp = `${this.givenUp}; it could not be interrupted yet`
     // What still runs may yet be sent.
-    if (this.phase === "waiting") this.phase = "sent"
+    this.phase = "sent"
     this.end("Interrupted", now)
     this.abandoned = true
     const whole = this.root ?? this

@@ -2,7 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { type CallFailure, isCallFailure } from "../CallFailure.ts"
+import type { CallFailure } from "../CallFailure.ts"
 import * as Reason from "../Reason.ts"
 import type { CallRecord } from "./call.ts"
 import { later, nowOf, withNow } from "./timer.ts"
@@ -147,7 +147,7 @@ export const race = (
 export const reasonOfLeg = (exit: LegExit): Reason.Reason | undefined => {
   if (Exit.isSuccess(exit)) return undefined
   for (const reason of exit.cause.reasons) {
-    if (Cause.isFailReason(reason) && isCallFailure(reason.error)) return reason.error.reason
+    if (Cause.isFailReason(reason)) return reason.error.reason
   }
   return undefined
 }

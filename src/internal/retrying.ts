@@ -92,7 +92,6 @@ export const retrying = (
           if (now + waiting >= call.deadline) return stop(run, failure, "no time is left for another attempt")
           if (
             call.firstSentAt !== undefined &&
-            site.lifetime !== Infinity &&
             now + waiting + (site.limits.attemptTimeout ?? 0) + margin(site.lifetime) > call.firstSentAt + site.lifetime
           ) {
             return stop(run, failure, "the provider may forget the key before another attempt ends")

@@ -4,6 +4,7 @@ import { HttpIntegration } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import { Context, Effect, Exit, Fiber, Layer, Option, Redacted, Schema, Scope, Tracer } from "effect"
 import { TestClock } from "effect/testing"
+import { siteAlone } from "../src/internal/alone.ts"
 import { askedKey } from "../src/internal/asked.ts"
 import { CallRecord } from "../src/internal/call.ts"
 import { catalog, forUser, patient, start, tagOf, User } from "./properties/askers.ts"
@@ -81,6 +82,10 @@ describe("Policy.coalesce", () => {
         assert.strictEqual(yield* runs(Policy.coalesce({ principal: trimmed }), ["ada", " ada", "bob"]), 2)
         // Two that nobody knows may be two people.
         assert.strictEqual(yield* runs(Policy.coalesce({ principal: User }), ["", ""]), 2)
+        assert.strictEqual(yield* runs(Policy.coalesce({ principal: () => "" }), ["ada", "ada"]), 2)
+        // A program that no compiler has checked may know nobody in another way.
+        const nobody = () => undefined as never
+        assert.strictEqual(yield* runs(Policy.coalesce({ principal: nobody }), ["ada", "ada"]), 2)
       }).pipe(seededly(1))
   )
 
@@ -515,21 +520,76 @@ describe("Policy.coalesce", () => {
   })
 })
 
+describe("a run whose limit is switched off", () => {
+  it.effect("is bounded by nothing, as each call is", () =>
+    Effect.gen(function* () {
+      const { events, get } = yield* catalog({
+        policy: Policy.stack(
+          Policy.withMode(Policy.totalDeadline("30 seconds"), "off"),
+          Policy.retryNever("each attempt is looked at"),
+          Policy.withMode(Policy.attemptTimeout("30 seconds"), "off")
+        ) as Policy.Complete,
+        coalesce: forUser,
+        send: () => Effect.sleep("2 minutes")
+      })
+      const fibers = yield* Effect.forEach([get(), get()], start)
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(fibers.map(tagOf), ["ok", "ok"])
+      assert.deepStrictEqual(
+        events.map(({ latency }) => latency),
+        [120_000, 120_000]
+      )
+    }).pipe(seededly(1))
+  )
+})
+
+describe("a call that is not shared, below the runner", () => {
+  it.effect("is one that is made again from its store, or that comes while the layer closes", () =>
+    Effect.gen(function* () {
+      let sent = 0
+      const [layer] = forUser.layers
+      if (layer?.level !== "call") return assert.fail("it is a layer of a call")
+      const transform = yield* layer.build({ ...siteAlone, repeat: "Safe" })
+      const step = transform(() =>
+        Effect.delay(
+          Effect.sync(() => ++sent),
+          100
+        )
+      )
+      const run = (fields: Partial<CallRecord>) =>
+        Effect.gen(function* () {
+          sent = 0
+          const call = () => Object.assign(recordOf("get", { id: "a" }), fields)
+          const fibers = yield* Effect.forEach([step(call()), step(call())], start)
+          yield* TestClock.adjust(100)
+          assert.deepStrictEqual(fibers.map(tagOf), ["ok", "ok"])
+          return sent
+        })
+      assert.strictEqual(yield* run({}), 1)
+      assert.strictEqual(yield* run({ resumed: true }), 2)
+      assert.strictEqual(yield* run({ draining: true }), 2)
+    })
+  )
+})
+
+const recordOf = (operation: string, input: unknown): CallRecord =>
+  new CallRecord({
+    id: "",
+    integration: "test",
+    operation,
+    repeat: "Safe",
+    input,
+    startedAt: 0,
+    correlationId: ""
+  })
+
 describe("what is the same", () => {
   const keyOf = (
     input: unknown,
     request?: unknown,
     options: { readonly who?: string; readonly operation?: string } = {}
   ) => {
-    const call = new CallRecord({
-      id: "",
-      integration: "test",
-      operation: options.operation ?? "get",
-      repeat: "Safe",
-      input,
-      startedAt: 0,
-      correlationId: ""
-    })
+    const call = recordOf(options.operation ?? "get", input)
     call.prepared = {
       place: () => undefined,
       send: () => Effect.void,
@@ -590,12 +650,61 @@ describe("what is the same", () => {
       Symbol("a"),
       null,
       [undefined],
+      // A hole.
+      [, 1],
       { [Symbol("a")]: 1 },
       { toJSON: () => 1 }
     ]) {
       assert.isUndefined(keyOf(input), typeof input)
       // Inside of something, null is a value like others.
       if (input !== null) assert.isUndefined(keyOf({ deep: [{ input }] }), typeof input)
+    }
+  })
+
+  it("what JSON leaves out is the same as what is not there, and null is a value inside of something", () => {
+    const bare = Object.assign(Object.create(null), { a: 1 })
+    assert.strictEqual(keyOf(bare), keyOf({ a: 1 }))
+    assert.strictEqual(keyOf({ a: 1, b: undefined }), keyOf({ a: 1 }))
+    const keys = [{ a: null }, {}, [null], [], [[null]], { a: { b: null } }, { a: [null] }].map((input) => keyOf(input))
+    assert.isTrue(keys.every((key) => key !== undefined))
+    assert.strictEqual(new Set(keys).size, keys.length)
+  })
+
+  it("an input that is nested without an end, or nearly so, is the same as nothing", () => {
+    const nested = (levels: number, wrap: (inner: unknown) => unknown): unknown =>
+      levels === 0 ? 1 : wrap(nested(levels - 1, wrap))
+    const endless: { inner?: unknown } = {}
+    endless.inner = endless
+    const rings: Array<unknown> = []
+    rings.push(rings)
+    for (const wrap of [(inner: unknown) => [inner], (inner: unknown) => ({ inner })]) {
+      assert.isDefined(keyOf(nested(64, wrap)))
+      assert.isDefined(keyOf(nested(65, wrap)))
+      assert.isUndefined(keyOf(nested(66, wrap)))
+    }
+    assert.isUndefined(keyOf(endless))
+    assert.isUndefined(keyOf(rings))
+  })
+
+  it("a request need not look like HTTP", () => {
+    for (const request of ["a text", 7, null, {}, { body: null }, { method: "POST" }, { url: "/" }]) {
+      assert.isDefined(keyOf({ params: 1 }, request), JSON.stringify(request))
+      assert.isDefined(keyOf("text", request), JSON.stringify(request))
+    }
+    assert.isDefined(keyOf({ payload: 1 }, "a text"))
+    assert.isDefined(keyOf({ payload: 1 }, null))
+    // Without a body that could be left out, or with a body that stands there, the payload is in it.
+    assert.isDefined(keyOf({ payload: 1 }, { method: "POST" }))
+    assert.isDefined(keyOf({ payload: 1 }, { body: "" }))
+    assert.isUndefined(keyOf({ payload: 1 }, { body: null }))
+    for (const method of ["GET", "HEAD", "OPTIONS", "TRACE"]) {
+      assert.isDefined(keyOf({ payload: { a: 1 } }, { method, body: null }), method)
+    }
+    for (const method of ["POST", "PUT", "PATCH", "DELETE", ""]) {
+      assert.isUndefined(keyOf({ payload: { a: 1 } }, { method, body: null }), method)
+    }
+    for (const input of [undefined, null, "text", 1, {}, { payload: undefined }]) {
+      assert.isDefined(keyOf(input, { method: "POST", body: null }), String(input))
     }
   })
 

@@ -2,9 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deadline, Exhaustion, Idempotency, Integration, Operation, Policy, Reason, type Telemetry } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
-import { Context, Duration, Effect, Exit, Fiber, Layer, Schema, Tracer } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Schema, Scope, Tracer } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { TestClock } from "effect/testing"
+import { siteAlone } from "../src/internal/alone.ts"
+import { CallRecord } from "../src/internal/call.ts"
+import { LastGood } from "../src/internal/lastGood.ts"
 import { catalog, type CatalogOptions, patient, start, tagOf, User } from "./properties/askers.ts"
 import { Failed, failing, failureOf, say, seededly, settle } from "./properties/support.ts"
 
@@ -314,6 +317,25 @@ describe("Policy.staleIfError", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("a principal is waited for no longer than a caller has, and as long as it takes within that", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_000_000)
+      const never = yield* catalog({ stale: Policy.staleIfError({ for: "1 minute", principal: Effect.never }) })
+      assert.strictEqual((yield* failing(Deadline.within(never.get(), "3 seconds"))).reason._tag, "DeadlineExceeded")
+      assert.strictEqual((yield* failing(Deadline.within(never.get(), "1 minute"))).reason._tag, "DeadlineExceeded")
+      assert.deepStrictEqual(
+        never.events.map(({ latency }) => latency),
+        [3_000, 30_000]
+      )
+      const slow = yield* thenDoes(() => say(Reason.unavailable()), {
+        stale: Policy.staleIfError({ for: "10 minutes", principal: Effect.delay(User, "20 seconds") })
+      })
+      yield* settle(slow.get())
+      assert.isTrue(Exit.isSuccess(yield* settle(slow.get())))
+      assert.isTrue(stale(slow.events[1]!))
+    }).pipe(seededly(1))
+  )
+
   it.effect("the oldest of several ages is told, to every program that asked", () =>
     Effect.gen(function* () {
       let healthy = true
@@ -400,4 +422,146 @@ describe("Policy.staleIfError", () => {
     const tuned = tune({ STALE_FOR: 60_000, STALE_MAX_ENTRIES: 5 })
     assert.strictEqual(tuned.describe, "where there is no answer, the last good one of the last 1 min; 5 are kept")
   })
+})
+
+describe("below the runner", () => {
+  const recordOf = (fields: Partial<CallRecord> = {}): CallRecord => {
+    const call = new CallRecord({
+      id: "",
+      integration: "test",
+      operation: "get",
+      repeat: "Safe",
+      input: undefined,
+      startedAt: 0,
+      correlationId: ""
+    })
+    call.prepared = { place: () => undefined, send: () => Effect.void }
+    return Object.assign(call, fields)
+  }
+  /** The layer around a step that answers by a list. */
+  const layerOf = (...answers: ReadonlyArray<Effect.Effect<string, unknown>>) =>
+    Effect.gen(function* () {
+      const [layer] = Policy.staleIfError({ for: "1 minute", principal: "everyone" }).layers
+      if (layer?.level !== "call") return assert.fail("it is a layer of a call")
+      // The scope is the test's: what is kept lives as long.
+      const scope = yield* Effect.scope
+      const transform = yield* layer.build({
+        ...siteAlone,
+        repeat: "Safe",
+        shared: (_name, _options, make) => Scope.provide(make, scope)
+      })
+      const left = [...answers]
+      const step = transform((() => Effect.suspend(() => left.shift()!)) as never)
+      return (fields?: Partial<CallRecord>) => Effect.exit(step(recordOf(fields)))
+    })
+  const failed = (tag: Reason.Tag, details: Reason.Details = {}) =>
+    Effect.suspend(() => Effect.fail(recordOf().fail(Reason.make(tag, details), "not transient", 0)))
+
+  it.effect("a failure is served past, or it stands; what was kept stays, or it is forgotten", () =>
+    Effect.gen(function* () {
+      for (const [tag, details, served, kept] of [
+        ["Unavailable", {}, true, true],
+        ["BulkheadFull", {}, true, true],
+        ["Failed", { transient: true }, true, true],
+        ["Failed", {}, false, true],
+        // The provider has answered, though it may answer otherwise the next time.
+        ["Declared", { transient: true, status: 503 }, false, true],
+        ["Declared", { status: 404 }, false, false],
+        ["Declared", { status: 402 }, false, true],
+        ["Rejected", { status: 410 }, false, false],
+        // Some say with 403 that they throttle: nothing is gone.
+        ["Throttled", { status: 403 }, true, true],
+        // A layer that closes has no more answers.
+        ["Draining", {}, false, true]
+      ] as const) {
+        const call = yield* layerOf(Effect.succeed("kept"), failed(tag, details), failed("Unavailable"))
+        assert.deepStrictEqual(yield* call(), Exit.succeed("kept"))
+        const exits = [yield* call(), yield* call()]
+        assert.deepStrictEqual(exits.map(Exit.isSuccess), [served, kept], `${tag} ${JSON.stringify(details)}`)
+      }
+    })
+  )
+
+  it.effect("a call that is made again from its store is told what became of it, and its answer is not kept", () =>
+    Effect.gen(function* () {
+      const resumed = { resumed: true }
+      const fresh = yield* layerOf(Effect.succeed("kept"), failed("Unavailable"))
+      yield* fresh()
+      assert.isTrue(Exit.isFailure(yield* fresh(resumed)))
+      const again = yield* layerOf(Effect.succeed("not kept"), failed("Unavailable"))
+      yield* again(resumed)
+      assert.isTrue(Exit.isFailure(yield* again()))
+    })
+  )
+
+  it.effect("an age is told where there is no span, or only another process's", () =>
+    Effect.gen(function* () {
+      const elsewhere = Tracer.externalSpan({ traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" })
+      const call = yield* layerOf(Effect.succeed("kept"), failed("Unavailable"), failed("Unavailable"))
+      yield* call()
+      yield* TestClock.adjust("5 seconds")
+      for (const served of [call(), Effect.withParentSpan(call(), elsewhere)]) {
+        const { age, value } = yield* Policy.withStaleAge(served)
+        assert.deepStrictEqual(value, Exit.succeed("kept"))
+        assert.strictEqual(Duration.toMillis(age!), 5_000)
+      }
+    })
+  )
+
+  it.effect("an answer that is kept once more is the one that was used last", () =>
+    Effect.gen(function* () {
+      const kept = new LastGood(2, yield* Effect.context<never>())
+      kept.keep("a", 1, 0, 1_000)
+      kept.keep("b", 2, 0, 1_000)
+      kept.keep("a", 3, 10, 1_000)
+      kept.keep("c", 4, 20, 1_000)
+      assert.deepStrictEqual(
+        [...kept.entries].map(([key, { answer, at }]) => [key, answer, at]),
+        [
+          ["a", 3, 10],
+          ["c", 4, 20]
+        ]
+      )
+      assert.isUndefined(kept.find("a", 510, 500))
+      assert.strictEqual(kept.find("a", 509, 500)!.answer, 3)
+      yield* Fiber.interrupt(kept.sweeper!)
+    })
+  )
+
+  it.effect("one sweeper looks after answers of several ages, once per the longest of them", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(50_000)
+      const kept = new LastGood(10, yield* Effect.context<never>())
+      kept.keep("long", 1, 50_000, 10_000)
+      const { sweeper } = kept
+      kept.keep("short", 2, 50_000, 1_000)
+      kept.keep("exact", 3, 50_000, 9_999)
+      assert.strictEqual(kept.sweeper, sweeper)
+      yield* TestClock.adjust(9_999)
+      // They are too old to be served, and go when the sweeper looks.
+      assert.isUndefined(kept.find("short", 59_999, 1_000))
+      assert.strictEqual(kept.entries.size, 3)
+      kept.keep("later", 4, 59_999, 2)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([...kept.entries.keys()], ["later"])
+      yield* TestClock.adjust(9_999)
+      assert.strictEqual(kept.entries.size, 1)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(kept.entries.size, 0)
+      assert.isUndefined(kept.sweeper)
+    })
+  )
+
+  it.effect("a layer that closes has no sweeper left, whether it kept something or not", () =>
+    Effect.gen(function* () {
+      for (const asks of [0, 1]) {
+        const scope = yield* Scope.make()
+        const { get, state } = yield* Scope.provide(catalog({ stale: tenMinutes }), scope)
+        for (let n = 0; n < asks; n++) yield* get()
+        assert.strictEqual(state.kept!.sweeper !== undefined, asks === 1)
+        yield* Scope.close(scope, Exit.void)
+        assert.isUndefined(state.kept!.sweeper)
+      }
+    }).pipe(seededly(1))
+  )
 })

@@ -72,8 +72,8 @@ const isPlain = (value: unknown, depth: number): boolean => {
   }
   if (value === null) return depth > 0
   if (depth > deepest) return false
-  // In an array, what is undefined would be written as null.
-  if (Array.isArray(value)) return value.every((part) => part !== undefined && isPlain(part, depth + 1))
+  // In an array, what is undefined would be written as null, and so would a hole, which only the copy makes one of.
+  if (Array.isArray(value)) return [...value].every((part) => isPlain(part, depth + 1))
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return false
   if ("toJSON" in value || Object.getOwnPropertySymbols(value).length > 0) return false

@@ -79,10 +79,12 @@ const guard = (built: Built, step: Attempt): Attempt => {
       const bucket = limiter.bucket(observing ? `observe:${key}` : key, asked)
       // An attempt that begins in the last moment is no use: it gets its full limit, or half of what is left.
       const latest = call.deadline - Math.min(room, (call.deadline - asked) / 2)
-      const ticket = new Ticket(price, Math.min(asked + maxWait, call.deadline === Infinity ? Infinity : latest))
+      const ticket = new Ticket(price, Math.min(asked + maxWait, latest))
       const begin = () => {
-        if (ticket.slept) waited(call, fiber, asked)
-        if (ticket.slept) site.decided(call, "waited", nowOf(fiber))
+        if (ticket.slept) {
+          waited(call, fiber, asked)
+          site.decided(call, "waited", nowOf(fiber))
+        }
         gauge?.updateUnsafe(bucket.tokens.available(nowOf(fiber)), fiber.context)
         if (limiter.learn) call.learns = true
         return step(call)
@@ -131,7 +133,6 @@ const learn = (
   const { limit } = call
   const reason = Exit.isFailure(exit) && !Exit.hasInterrupts(exit) ? reasonOf(exit.cause, call) : undefined
   const throttled = reason !== undefined && (reason._tag === "Throttled" || reason.status === 429)
-  if (limit === undefined && !throttled) return bucket.end(ticket, undefined)
   const { cost, remaining, resetAfter } = limit ?? {}
   // What was throttled was not done, whatever it would have cost.
   const ended = bucket.end(ticket, cost !== undefined && cost >= 0 && cost < Infinity && !throttled ? cost : undefined)

@@ -244,6 +244,12 @@ describe("an attempt that may not start", () => {
         "the key was first sent 55 s ago and is remembered for 1 min",
         "Unknown"
       ])
+      // With rounded numbers it would read as if the time were exactly over.
+      assert.deepStrictEqual(yield* sent(60_001, { lifetime, limits }), [
+        "KeyExpired",
+        "the key was first sent 60001 ms ago and is remembered for 60000 ms",
+        "Unknown"
+      ])
       const unlimited = { ...limits, attemptTimeout: undefined }
       assert.strictEqual(yield* sent(59_000, { lifetime, limits: unlimited }), "started")
       assert.include([...(yield* sent(59_001, { lifetime, limits: unlimited }))], "KeyExpired")

@@ -495,6 +495,8 @@ describe("a breaker's numbers", () => {
         ["the breaker's slow.minimumCalls must be in [1, 20] (slow.size), got 21"]
       ],
       [{ openFor: 6_000 }, ["the breaker's openFor of 6 s is longer than its maxOpenFor of 5 s"]],
+      // Rounded, both would be 5 s, and the sentence would make no sense.
+      [{ openFor: 5_001 }, ["the breaker's openFor of 5001 ms is longer than its maxOpenFor of 5000 ms"]],
       [{ maxOpenFor: Infinity }, ["the breaker's maxOpenFor must be finite, got infinity"]],
       [{ openFor: 0 }, ["the breaker's openFor must be longer than zero, got 0 ms"]],
       [{ slow: { after: 0 } }, ["the breaker's slow.after must be longer than zero, got 0 ms"]]

@@ -275,12 +275,12 @@ describe("the problems of a plan", () => {
     [
       "an attempt longer than the call",
       but(Policy.attemptTimeout("30001 millis")),
-      ["the attempt timeout of 30 s is longer than the total deadline of 30 s"]
+      ["the attempt timeout of 30001 ms is longer than the total deadline of 30000 ms"]
     ],
     [
       "a very long call",
       but(Policy.totalDeadline(600_001)),
-      ["the total deadline of 10 min is longer than 10 min: give totalDeadline a longRunning reason"]
+      ["the total deadline of 600001 ms is longer than 600000 ms: give totalDeadline a longRunning reason"]
     ],
     [
       "a key that is forgotten too soon",
@@ -288,8 +288,26 @@ describe("the problems of a plan", () => {
       ["the attempt timeout of 59 s does not fit into the key's lifetime of 1 min"],
       keyed("1 minute")
     ],
+    [
+      "a key that is forgotten just too soon",
+      but(Policy.attemptTimeout(59_999), Policy.totalDeadline("1 minute")),
+      ["the attempt timeout of 60 s does not fit into the key's lifetime of 1 min"],
+      keyed("1 minute")
+    ],
+    [
+      "a key that is forgotten a moment before the attempt ends",
+      but(Policy.attemptTimeout(20_001), Policy.totalDeadline("21 seconds")),
+      ["the attempt timeout of 20001 ms does not fit into the key's lifetime of 20000 ms"],
+      keyed("20 seconds")
+    ],
     ["a lifetime that is none", standard, ["the key's lifetime must be longer than zero, got 0 ms"], keyed(0)],
     ["as long as the call", standard, [`settle of 30 s ${settled}`], reconcilable("30 seconds")],
+    [
+      "a moment longer than the call",
+      standard,
+      ["settle of 30001 ms is not shorter than the total deadline of 30000 ms: nothing could be repeated"],
+      reconcilable(30_001)
+    ],
     ["longer than the call", standard, [`settle of 31 s ${settled}`], reconcilable("31 seconds")],
     ["a settle that is none", standard, ["settle must be finite, got infinity"], reconcilable(Infinity)],
     [

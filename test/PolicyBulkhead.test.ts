@@ -67,6 +67,7 @@ describe("Policy.bulkhead", () => {
       assert.strictEqual(failure.outcome, "NotSent")
       assert.strictEqual(events[0]!.callOutcome, "rejected_bulkhead")
       assert.strictEqual(events[0]!.latency, 0)
+      assert.deepStrictEqual(decisions(events[0]!), ["bulkhead bulkhead rejected enforce 0"])
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(sent.length, 3)
     }).pipe(seededly(1))

@@ -1137,6 +1137,9 @@ describe("its numbers", () => {
       assert.deepStrictEqual(yield* problems({ after: { percentile: 90, floor: "3 seconds" } }, "Safe"), [
         "the hedge's delay of 3 s is not shorter than the attempt timeout of 2 s: no attempt would be hedged"
       ])
+      assert.deepStrictEqual(yield* problems({ after: 2_001 }, "Safe"), [
+        "the hedge's delay of 2001 ms is not shorter than the attempt timeout of 2000 ms: no attempt would be hedged"
+      ])
       assert.isUndefined(yield* problems({ after: 1_999 }, "Safe"))
       const short = Policy.stack(once, Policy.totalDeadline("2 seconds"), Policy.attemptTimeout("2 seconds"))
       assert.deepStrictEqual(yield* problems({ after: "1 second" }, "Safe", short), [

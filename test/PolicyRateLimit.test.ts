@@ -67,7 +67,7 @@ const start = <A, E>(call: Effect.Effect<A, E>, times: number) =>
 const tagOf = (exit: Exit.Exit<unknown, unknown>) => failureOf(exit)?.reason._tag ?? "ok"
 
 /** The layer and nothing else: a send that is sent at once, or what it fails with. */
-const alone = (options: Options, send: () => Reason.Reason | undefined = () => undefined) =>
+const alone = (options: Options, send: () => Reason.Reason | undefined = () => undefined, at: Partial<Site> = {}) =>
   Effect.gen(function* () {
     let mode: Policy.Mode = "enforce"
     let limiter: Limiter | undefined
@@ -77,6 +77,7 @@ const alone = (options: Options, send: () => Reason.Reason | undefined = () => u
       operation: "send",
       clear: [],
       mode: () => mode,
+      ...at,
       shared: (_name, _options, make) => Effect.map(make, (state) => (limiter = state as Limiter) as never) as never
     }
     const call = new CallRecord({
@@ -153,7 +154,7 @@ describe("Policy.rateLimit: tokens", () => {
       const costs = [4, 4, 2, 11, Number.NaN]
       let n = 0
       const cost = () => costs[n++]!
-      const { call, sent } = yield* limited({ limit: 10, window: "10 seconds", cost })
+      const { call, events, sent } = yield* limited({ limit: 10, window: "10 seconds", cost })
       const fibers = yield* start(Effect.exit(call), 5)
       const exits = yield* Fiber.joinAll(fibers)
       assert.strictEqual(sent.length, 3)
@@ -162,6 +163,31 @@ describe("Policy.rateLimit: tokens", () => {
       assert.strictEqual(dear!.reason.message, "it costs 11, and the limit is 10: it could never start")
       assert.isFalse(dear!.reason.transient)
       assert.strictEqual(none!.reason.message, "`cost` returned NaN, no number of at least 0")
+      assert.deepStrictEqual(
+        events.map(({ decisions }) => decisions.map(({ decided }) => decided).join()),
+        // In the order in which they end.
+        ["", "", "", "rejected", "rejected"]
+      )
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a cost that could never start goes through in `observe`, and is told", () =>
+    Effect.gen(function* () {
+      const costs = [11, -1, 10, 0]
+      let n = 0
+      const { call, events, sent } = yield* scripted({
+        policy: Policy.stack(
+          once,
+          Policy.withMode(Policy.rateLimit({ limit: 10, window: "10 seconds", cost: () => costs[n++]! }), "observe")
+        ),
+        send: up
+      })
+      for (let times = 0; times < 4; times++) yield* call
+      assert.strictEqual(sent.length, 4)
+      assert.deepStrictEqual(
+        events.map(({ decisions }) => decisions.map(({ decided, mode }) => `${decided} ${mode}`).join()),
+        ["rejected observe", "rejected observe", "", ""]
+      )
     }).pipe(seededly(1))
   )
 
@@ -336,6 +362,11 @@ describe("Policy.rateLimit: interruption", () => {
       assert.deepStrictEqual(
         given.map(({ queuedFor }) => queuedFor.ratelimit),
         [400, 400]
+      )
+      // Nobody turned them away.
+      assert.deepStrictEqual(
+        given.flatMap(({ decisions }) => decisions),
+        []
       )
       yield* TestClock.adjust("1 second")
       yield* call
@@ -533,6 +564,70 @@ describe("Policy.rateLimit: what the provider tells", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("what it tells and is no number, or has no time, changes nothing", () =>
+    Effect.gen(function* () {
+      for (const limit of [
+        { cost: Number.NaN },
+        { cost: -1 },
+        { cost: Infinity },
+        { remaining: Number.NaN, resetAfter: Duration.seconds(9) },
+        { remaining: -1, resetAfter: Duration.seconds(9) },
+        { remaining: 0 },
+        { resetAfter: Duration.seconds(9) }
+      ]) {
+        const state = watched({ limit: 100, window: "100 seconds", cost: 10 })
+        const { call } = yield* scripted({ policy: Policy.stack(once, state.policy), send: () => say(told(limit)) })
+        yield* Effect.exit(call)
+        const at = JSON.stringify(limit)
+        const now = yield* Clock.currentTimeMillis
+        assert.strictEqual(state.bucket.tokens.available(now), 90, at)
+        assert.isTrue(state.bucket.isClear(10, now), at)
+      }
+      // Nothing at all is left, which is a number.
+      const state = watched({ limit: 100, window: "100 seconds" })
+      const { call } = yield* scripted({
+        policy: Policy.stack(once, state.policy),
+        send: () => say(told({ remaining: 0, resetAfter: Duration.seconds(9) }))
+      })
+      yield* Effect.exit(call)
+      assert.isFalse(state.bucket.isClear(1, yield* Clock.currentTimeMillis))
+    }).pipe(seededly(1))
+  )
+
+  it.effect("what was throttled costs what was estimated; what costs nothing gives its tokens back", () =>
+    Effect.gen(function* () {
+      for (const [verdict, left] of [
+        [Reason.throttled({ limit: { cost: 0 } }), 90],
+        [Reason.rejected({ status: 429, limit: { cost: 0 } }), 90],
+        [Reason.rejected({ status: 422, limit: { cost: 0 } }), 100]
+      ] as const) {
+        const state = watched({ limit: 100, window: "100 seconds", cost: 10 })
+        const { call } = yield* scripted({ policy: Policy.stack(once, state.policy), send: () => say(verdict) })
+        yield* Effect.exit(call)
+        assert.strictEqual(state.bucket.tokens.available(yield* Clock.currentTimeMillis), left)
+      }
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a 429 closes the key whatever it is read as, and no other status does", () =>
+    Effect.gen(function* () {
+      for (const [status, closed] of [
+        [429, true],
+        [503, false]
+      ] as const) {
+        const state = watched({ limit: 100, window: "1 second" })
+        const { call } = yield* scripted({
+          policy: Policy.stack(once, state.policy),
+          send: () => say(Reason.unavailable({ status, retryAfter: Duration.seconds(3) }))
+        })
+        yield* Effect.exit(call)
+        const now = yield* Clock.currentTimeMillis
+        assert.strictEqual(state.bucket.isClear(1, now), !closed)
+        assert.isTrue(state.bucket.isClear(1, now + 3_000))
+      }
+    }).pipe(seededly(1))
+  )
+
   it.effect("`answered` leaves the answer as it is, and `classifyAnswer` may tell a limit with either", () =>
     Effect.gen(function* () {
       const make = (classifyAnswer?: (answer: unknown) => Reason.Verdict | Reason.Answered | undefined) =>
@@ -652,6 +747,31 @@ describe("Policy.rateLimit: modes and telemetry", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()), seededly(1))
   )
 
+  it.effect("the gauge says whose it is and in what unit, of each operation and of each host", () =>
+    Effect.gen(function* () {
+      for (const [key, more] of [
+        ["integration", {}],
+        ["operation", { "breakwater.operation": "send" }],
+        ["host", { "server.address": "acme.example" }]
+      ] as const) {
+        const { run } = yield* alone({ limit: 5, window: "1 second", key, name: key }, undefined, {
+          host: "acme.example"
+        })
+        yield* run
+        const gauge = (yield* Metric.snapshot).find(({ attributes }) => attributes?.["breakwater.policy.name"] === key)!
+        assert.strictEqual(gauge.id, "breakwater.rate_limiter.remaining")
+        assert.strictEqual(gauge.description, "Tokens that are left of a rate limit, as of its last attempt")
+        assert.deepStrictEqual(gauge.attributes, {
+          "breakwater.integration": "test/Scripted",
+          "breakwater.policy.name": key,
+          unit: "{token}",
+          ...more
+        })
+        assert.deepInclude(gauge.state, { value: 4 })
+      }
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()), seededly(1))
+  )
+
   it.effect("a key that is read from the call has no gauge", () =>
     Effect.gen(function* () {
       const { call } = yield* limited({ limit: 5, window: "1 second", key: ({ id }) => id })
@@ -678,7 +798,53 @@ describe("Policy.rateLimit: modes and telemetry", () => {
   )
 })
 
+describe("Policy.rateLimit: whether an attempt would pass", () => {
+  it.effect("is asked for its own key and its own cost", () =>
+    Effect.gen(function* () {
+      let price = 2
+      const { call, run, site } = yield* alone({
+        limit: 3,
+        window: "3 seconds",
+        key: ({ input }) => String(input),
+        cost: () => price
+      })
+      const [clear] = site.clear
+      const another = new CallRecord({ ...call, id: "2", input: "another" })
+      assert.isTrue(clear!(call, 0))
+      yield* run
+      assert.isFalse(clear!(call, 0))
+      assert.isTrue(clear!(another, 0))
+      price = 1
+      assert.isTrue(clear!(call, 0))
+    }).pipe(seededly(1))
+  )
+
+  it.effect("is asked for the cost that all have", () =>
+    Effect.gen(function* () {
+      const { call, run, site } = yield* alone({ limit: 3, window: "3 seconds", cost: 2 })
+      yield* run
+      assert.isFalse(site.clear[0]!(call, 0))
+    }).pipe(seededly(1))
+  )
+})
+
 describe("Policy.rateLimit: numbers", () => {
+  it("a plan says what may start, for whom, and where it is counted", () => {
+    const layerOf = (options: Partial<Options>) =>
+      Policy.rateLimit({ limit: 5, window: "1 second", ...options }).layers[0]!
+    const { describe, name, slot } = layerOf({})
+    assert.deepStrictEqual([slot, name], ["rateLimit", "rateLimit"])
+    assert.strictEqual(describe, "at most 5 attempts start in 1 s (token-bucket)")
+    assert.strictEqual(
+      layerOf({ cost: 2, key: "operation", maxWait: "2 seconds", store: "environment" }).describe,
+      "at most 5 tokens start in 1 s (token-bucket), for each operation, waiting 2 s at most, shared by all processes"
+    )
+    assert.strictEqual(
+      layerOf({ cost: () => 1, key: ({ id }) => id }).describe,
+      "at most 5 tokens start in 1 s (token-bucket), by a key of the call"
+    )
+  })
+
   it.effect("that make no sense fail the build, each by its name", () =>
     Effect.gen(function* () {
       const problemsOf = (options: Options) => Policy.rateLimit(options).layers[0]!.problems.join()
@@ -696,7 +862,19 @@ describe("Policy.rateLimit: numbers", () => {
         problemsOf({ limit: 5, window: "1 second", cost: 6 }),
         "the rate limit's cost must be above 0 and at most its limit of 5, got 6"
       )
-      assert.match(problemsOf({ limit: 5, window: "1 second", maxWait: -1 }), /the rate limit's maxWait/)
+      for (const cost of [0, -1, Number.NaN]) {
+        assert.strictEqual(
+          problemsOf({ limit: 5, window: "1 second", cost }),
+          `the rate limit's cost must be above 0 and at most its limit of 5, got ${cost}`
+        )
+      }
+      assert.strictEqual(problemsOf({ limit: 5, window: "1 second", cost: 5 }), "")
+      assert.strictEqual(problemsOf({ limit: 1, window: "1 second", cost: () => 7 }), "")
+      assert.deepStrictEqual(Policy.rateLimit({ limit: 0, window: 0, maxWait: -1, cost: 2 }).layers[0]!.problems, [
+        "the rate limit's window must be longer than zero, got 0 ms",
+        "the rate limit's maxWait must be longer than zero, got -1 ms",
+        "the rate limit's limit must be an integer of at least 1, got 0"
+      ])
       assert.strictEqual(problemsOf({ limit: 5, window: "1 second", maxWait: 0 }), "")
     })
   )
@@ -731,7 +909,7 @@ describe("Policy.rateLimit: numbers", () => {
       const store = yield* build({ limit: 1, window: 1, store: "environment" })
       assert.match(
         String(Exit.isFailure(store) && store.cause),
-        /rateLimit keeps its tokens in the environment, but there is no RateLimiterStore: provide one/
+        /test\/Scripted send: rateLimit keeps its tokens in the environment, but there is no RateLimiterStore: provide one/
       )
     })
   )

@@ -20,7 +20,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type * as Scope from "effect/Scope"
-import { check, format } from "../internal/duration.ts"
+import { check, formatBoth } from "../internal/duration.ts"
 import * as Receiver from "../Receiver.ts"
 import * as Webhook from "../Webhook.ts"
 
@@ -165,9 +165,9 @@ const horizonProblem = (webhook: Webhook.Webhook, timeToLive: Duration.Input): s
   const { millis, problem } = check("`timeToLive`", timeToLive)
   if (problem !== undefined) return problem
   const horizon = Duration.toMillis(webhook.retryHorizon)
-  return millis < horizon
-    ? `\`timeToLive\` (${format(millis)}) is shorter than the provider repeats (${format(horizon)}): the last repeats would run again`
-    : undefined
+  if (millis >= horizon) return undefined
+  const [kept, repeats] = formatBoth(millis, horizon)
+  return `\`timeToLive\` (${kept}) is shorter than the provider repeats (${repeats}): the last repeats would run again`
 }
 
 const tooLarge = (webhook: Webhook.Webhook, size: string) =>

@@ -5,7 +5,7 @@ import type { AttemptStep, Site } from "../Call.ts"
 import type { CallFailure } from "../CallFailure.ts"
 import * as Reason from "../Reason.ts"
 import type { CallRecord } from "./call.ts"
-import { format } from "./duration.ts"
+import { format, formatBoth } from "./duration.ts"
 import { nowOf } from "./timer.ts"
 
 /**
@@ -86,10 +86,11 @@ const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | unde
     call.firstSentAt !== undefined &&
     now + (site.limits.attemptTimeout ?? 0) + margin(site.lifetime) > call.firstSentAt + site.lifetime
   ) {
+    const [age, lifetime] = formatBoth(now - call.firstSentAt, site.lifetime)
     return Reason.make("KeyExpired", {
       // What an earlier process sent may have happened.
       outcome: call.firstSentAt < call.startedAt ? "Unknown" : "NotSent",
-      message: `the key was first sent ${format(now - call.firstSentAt)} ago and is remembered for ${format(site.lifetime)}`
+      message: `the key was first sent ${age} ago and is remembered for ${lifetime}`
     })
   }
   return undefined

@@ -1,6 +1,6 @@
 import type * as Duration from "effect/Duration"
 import type { Rules } from "./circuit.ts"
-import { check, format } from "./duration.ts"
+import { check, formatBoth } from "./duration.ts"
 import type { Key } from "./keyed.ts"
 import type { Layer, Setting, Tunable } from "./policy.ts"
 
@@ -109,9 +109,8 @@ export const rulesOf = (
     problems.push(...windowProblems("the breaker's slow", "rate", rules.slow.rate, slowSize, rules.slow.minimumCalls))
   }
   if (rules.openFor > rules.maxOpenFor) {
-    problems.push(
-      `the breaker's openFor of ${format(rules.openFor)} is longer than its maxOpenFor of ${format(rules.maxOpenFor)}`
-    )
+    const [first, longest] = formatBoth(rules.openFor, rules.maxOpenFor)
+    problems.push(`the breaker's openFor of ${first} is longer than its maxOpenFor of ${longest}`)
   }
   return { rules, problems }
 }

@@ -24,10 +24,11 @@ export const noWindow: Window = { bits: [], next: 0, filled: 0, marked: 0 }
 
 /** The window with one more outcome, of which it keeps `size`. */
 export const push = (self: Window, size: number, mark: boolean): Window => {
-  const bits = self.bits.length === 0 ? Array.from({ length: Math.ceil(size / 32) }, () => 0) : self.bits.slice()
+  const bits = self.bits.slice()
   const word = self.next >>> 5
   const bit = 1 << (self.next & 31)
-  const dropped = self.filled === size && (bits[word]! & bit) !== 0
+  // A place that nothing was written to holds no mark: to a bit operation a word that is not there yet is 0.
+  const dropped = (bits[word]! & bit) !== 0
   bits[word] = mark ? bits[word]! | bit : bits[word]! & ~bit
   return {
     bits,
@@ -37,9 +38,9 @@ export const push = (self: Window, size: number, mark: boolean): Window => {
   }
 }
 
-/** Whether enough outcomes are known, and the share of the marked ones has reached the threshold. */
+/** Whether enough outcomes are known, and the share of the marked ones has reached the threshold, which is above 0. */
 export const reached = (self: Window, threshold: number, minimumCalls: number): boolean =>
-  self.filled >= minimumCalls && self.marked > 0 && self.marked / self.filled >= threshold
+  self.filled >= minimumCalls && self.marked / self.filled >= threshold
 
 export interface Circuit {
   readonly state: "Closed" | "Open" | "HalfOpen"
@@ -163,5 +164,5 @@ export const record = (
   const failures = counts && rules.rate !== undefined ? push(self.failures, rules.rate.size, failed) : self.failures
   const slower = rules.slow !== undefined && (counts || slow) ? push(self.slow, rules.slow.size, slow) : self.slow
   const next: Circuit = { ...self, lastActivity: now, streak, failures, slow: slower }
-  return (counts || slow) && trips(rules, next) ? open() : next
+  return trips(rules, next) ? open() : next
 }

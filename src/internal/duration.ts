@@ -25,4 +25,10 @@ export const format = (millis: number): string => {
   return `${trim(millis / 3_600_000)} h`
 }
 
+/** Two durations for a sentence that compares them: in milliseconds, where they differ and rounding would hide it. */
+export const formatBoth = (first: number, second: number): readonly [string, string] => {
+  const [one, other] = [format(first), format(second)]
+  return one === other && first !== second ? [`${first} ms`, `${second} ms`] : [one, other]
+}
+
 const trim = (n: number) => String(Math.round(n * 10) / 10)

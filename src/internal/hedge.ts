@@ -4,7 +4,7 @@ import type { Site } from "../Call.ts"
 import type { CallFailure } from "../CallFailure.ts"
 import { PolicyError } from "../PolicyError.ts"
 import type { CallRecord } from "./call.ts"
-import { format } from "./duration.ts"
+import { formatBoth } from "./duration.ts"
 import { relativeError, SlidingHistogram } from "./histogram.ts"
 import { isLocal, race, reasonOfLeg } from "./legs.ts"
 import { nowOf, withNow } from "./timer.ts"
@@ -74,12 +74,14 @@ const problemsAt = ({ limits, operation, repeat }: Site, delay: number): Readonl
     problems.push(`a hedge may send twice at once, and ${operation} is not safe: only a safe operation can have it`)
   }
   if (delay >= attemptTimeout) {
+    const [after, limit] = formatBoth(delay, attemptTimeout)
     problems.push(
-      `the hedge's delay of ${format(delay)} is not shorter than the attempt timeout of ${format(attemptTimeout)}: no attempt would be hedged`
+      `the hedge's delay of ${after} is not shorter than the attempt timeout of ${limit}: no attempt would be hedged`
     )
   } else if (2 * delay >= totalDeadline) {
+    const [after, limit] = formatBoth(delay, totalDeadline)
     problems.push(
-      `the hedge's delay of ${format(delay)} leaves no more than that of the total deadline of ${format(totalDeadline)}: no attempt would be hedged`
+      `the hedge's delay of ${after} leaves no more than that of the total deadline of ${limit}: no attempt would be hedged`
     )
   }
   return problems

@@ -5,7 +5,7 @@ import type { Decision } from "../Exhaustion.ts"
 import * as Exhaustion from "../Exhaustion.ts"
 import * as Idempotency from "../Idempotency.ts"
 import type { Definition } from "./definition.ts"
-import { check, format } from "./duration.ts"
+import { check, format, formatBoth } from "./duration.ts"
 import { order, rank } from "./order.ts"
 import type { Classify } from "../Reason.ts"
 import { nameOf, seenAround } from "./nesting.ts"
@@ -100,24 +100,20 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     const attemptTimeout = limits.attemptTimeout!
     const totalDeadline = limits.totalDeadline!
     if (attemptTimeout > totalDeadline) {
-      problems.push(
-        `the attempt timeout of ${format(attemptTimeout)} is longer than the total deadline of ${format(totalDeadline)}`
-      )
+      const [attempt, total] = formatBoth(attemptTimeout, totalDeadline)
+      problems.push(`the attempt timeout of ${attempt} is longer than the total deadline of ${total}`)
     }
     if (totalDeadline > longest && !layers.some((layer) => layer.longRunning)) {
-      problems.push(
-        `the total deadline of ${format(totalDeadline)} is longer than ${format(longest)}: give totalDeadline a longRunning reason`
-      )
+      const [total, most] = formatBoth(totalDeadline, longest)
+      problems.push(`the total deadline of ${total} is longer than ${most}: give totalDeadline a longRunning reason`)
     }
     if (lifetime !== undefined && attemptTimeout + margin(lifetime.millis) > lifetime.millis) {
-      problems.push(
-        `the attempt timeout of ${format(attemptTimeout)} does not fit into the key's lifetime of ${format(lifetime.millis)}`
-      )
+      const [attempt, remembered] = formatBoth(attemptTimeout, lifetime.millis)
+      problems.push(`the attempt timeout of ${attempt} does not fit into the key's lifetime of ${remembered}`)
     }
     if (settle !== undefined && limits.maxAttempts > 1 && settle.millis >= totalDeadline) {
-      problems.push(
-        `settle of ${format(settle.millis)} is not shorter than the total deadline of ${format(totalDeadline)}: nothing could be repeated`
-      )
+      const [waits, total] = formatBoth(settle.millis, totalDeadline)
+      problems.push(`settle of ${waits} is not shorter than the total deadline of ${total}: nothing could be repeated`)
     }
   }
   return {

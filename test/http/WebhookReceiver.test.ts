@@ -532,6 +532,10 @@ describe("building", () => {
         reason: "Misconfigured",
         detail: "`timeToLive` (71 h) is shorter than the provider repeats (72 h): the last repeats would run again"
       })
+      assert.deepInclude(yield* Effect.flip(build(Duration.millis(72 * 3_600_000 - 1))), {
+        detail:
+          "`timeToLive` (259199999 ms) is shorter than the provider repeats (259200000 ms): the last repeats would run again"
+      })
       assert.deepInclude(yield* Effect.flip(build(Duration.infinity)), { reason: "Misconfigured" })
     })
   )

@@ -11,5 +11,6 @@ export const slow: ReadonlyArray<string> = [
   "test/idempotency/Race.test.ts",
   "test/released",
   "test/simulation",
-  "test/soak"
+  "test/soak",
+  "test/telemetry/Prometheus.test.ts"
 ]

@@ -157,6 +157,97 @@ export const names = {
 } as const
 
 /**
+ * What is known of a metric before anything was measured. `labels` are all that a series of it may have.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MetricInfo {
+  readonly type: "counter" | "gauge" | "histogram"
+  /** As UCUM writes it: `s`, and in braces what is counted. */
+  readonly unit: string
+  readonly labels: ReadonlyArray<string>
+}
+
+const ofOperation = [names.integration, names.operation]
+const ofPolicy = [names.integration, names.policyName]
+
+/**
+ * Every metric of this package. Names for Prometheus, the dashboard of Grafana and its alerts are made from it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const metrics: Readonly<Record<string, MetricInfo>> = {
+  [names.callDuration]: { type: "histogram", unit: "s", labels: [...ofOperation, names.outcome, names.errorType] },
+  [names.callAttempts]: { type: "histogram", unit: "{attempt}", labels: [...ofOperation, names.outcome] },
+  [names.callRetryDelay]: { type: "histogram", unit: "s", labels: ofOperation },
+  [names.callQueueWait]: { type: "histogram", unit: "s", labels: [...ofOperation, "gate"] },
+  [names.activeCalls]: { type: "gauge", unit: "{call}", labels: ofOperation },
+  [names.policyDecisions]: {
+    type: "counter",
+    unit: "{decision}",
+    labels: [...ofOperation, names.policy, names.decided, names.mode]
+  },
+  [names.httpDuration]: {
+    type: "histogram",
+    unit: "s",
+    labels: [names.integration, names.method, names.server, names.port, names.status, names.errorType]
+  },
+  [names.attemptDuration]: { type: "histogram", unit: "s", labels: [...ofOperation, names.errorType] },
+  [names.breakerState]: {
+    type: "gauge",
+    unit: "{circuit}",
+    labels: [...ofPolicy, names.breakerKey, names.breakerState]
+  },
+  [names.breakerTransitions]: {
+    type: "counter",
+    unit: "{transition}",
+    labels: [...ofPolicy, names.breakerFrom, names.breakerTo]
+  },
+  [names.breakerOpen]: { type: "gauge", unit: "{circuit}", labels: ofPolicy },
+  [names.bulkheadRunning]: { type: "gauge", unit: "{attempt}", labels: ofPolicy },
+  [names.bulkheadWaiting]: { type: "gauge", unit: "{attempt}", labels: ofPolicy },
+  [names.rateLimiterRemaining]: {
+    type: "gauge",
+    unit: "{token}",
+    labels: [...ofPolicy, names.operation, names.server]
+  },
+  [names.outboxDepth]: { type: "gauge", unit: "{call}", labels: [...ofOperation, "state"] },
+  [names.outboxOldestAge]: { type: "gauge", unit: "s", labels: [...ofOperation, "state"] },
+  [names.outboxEnded]: { type: "counter", unit: "{call}", labels: [...ofOperation, "state"] },
+  [names.receiverRequests]: { type: "counter", unit: "{request}", labels: [names.receiver, names.outcome] },
+  [names.overflow]: { type: "counter", unit: "{label_set}", labels: ["metric"] }
+}
+
+/**
+ * The name of a metric of this package in Prometheus, with its unit and `_total` as OpenTelemetry's rules have it, so that
+ * it is the same by scrape and through a collector. Other names are left as they are.
+ *
+ * **When to use**
+ *
+ * Give it to Effect's `PrometheusMetrics` as `metricNameMapper`, which adds neither by itself.
+ *
+ * **Example** (Units and totals)
+ *
+ * ```ts
+ * import { Telemetry } from "breakwater"
+ *
+ * Telemetry.prometheusName(Telemetry.names.callDuration) // => "breakwater_call_duration_seconds"
+ * Telemetry.prometheusName(Telemetry.names.policyDecisions) // => "breakwater_policy_decisions_total"
+ * Telemetry.prometheusName("my.metric") // => "my.metric"
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const prometheusName = (name: string): string => {
+  const info = Object.hasOwn(metrics, name) ? metrics[name]! : undefined
+  if (info === undefined) return name
+  return name.replaceAll(".", "_") + (info.unit === "s" ? "_seconds" : "") + (info.type === "counter" ? "_total" : "")
+}
+
+/**
  * Functions that are called with every `CallObserved`. They run synchronously at the end of a call; one that throws is
  * ignored, because an observer must not change what it observes.
  *

@@ -46,7 +46,7 @@ export class BreakerMetrics {
               attributes: labelsFor(
                 context,
                 names.breakerState,
-                { ...this.own, [names.breakerKey]: key, [names.breakerState]: state, unit: "1" },
+                { ...this.own, [names.breakerKey]: key, [names.breakerState]: state, unit: "{circuit}" },
                 { name: names.overflow }
               )
             })

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
+import type * as Tracer from "effect/Tracer"
 import type { Attempt, CallFailure } from "../CallFailure.ts"
 import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
@@ -100,7 +101,7 @@ export const notify = (
 export const log = (
   fiber: Fiber.Fiber<unknown, unknown>,
   event: Telemetry.CallObserved,
-  spanId: string,
+  span: Tracer.Span,
   failure: CallFailure | undefined
 ): Effect.Effect<void> => {
   const levels = fiber.getRef(Telemetry.LogLevels)
@@ -122,15 +123,18 @@ export const log = (
     ...(event.retryDelay > 0 ? { retry_delay_ms: Math.round(event.retryDelay) } : {}),
     ...(event.queueWait > 0 ? { queue_wait_ms: Math.round(event.queueWait) } : {}),
     correlation_id: event.correlationId,
-    ...(event.traceId === undefined ? {} : { trace_id: event.traceId, span_id: spanId }),
+    ...(event.traceId === undefined ? {} : { trace_id: event.traceId, span_id: span.spanId }),
     ...(event.key === undefined ? {} : { idempotency_key: event.key }),
     ...(event.requestId === undefined ? {} : { provider_request_id: event.requestId }),
     ...(failure === undefined
       ? {}
       : { error_type: event.errorType, reason: failure.reason.message, stopped: failure.stopped })
   })
+  // Exporters of logs read the ids of the current span, which outside of the call is another's, or none.
+  const placed =
+    event.traceId === undefined ? annotated : Effect.withParentSpan(annotated, span, { captureStackTrace: false })
   // A logger that throws must not change the call's exit.
-  return Effect.catchCause(annotated, () => Effect.void)
+  return Effect.catchCause(placed, () => Effect.void)
 }
 
 const levels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"]

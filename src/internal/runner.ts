@@ -169,7 +169,7 @@ export const compile = (
               const own = fiber.getRef(Telemetry.Observers)
               const all =
                 own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
-              const written = log(fiber, event, span.spanId, failure)
+              const written = log(fiber, event, span, failure)
               const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
               if (ticket === undefined) return told
               return Effect.andThen(told, call.lingering === undefined ? ticket.leave : leaveLater(call, ticket))

@@ -17,6 +17,7 @@ import * as Controls from "./internal/control.ts"
 import { type Durable, DurableId } from "./internal/durable.ts"
 import { check } from "./internal/duration.ts"
 import { Gate, type Switch, switchLayer } from "./internal/gate.ts"
+import { CurrentHub } from "./internal/hub.ts"
 import { rank } from "./internal/order.ts"
 import type * as P from "./internal/policy.ts"
 import {
@@ -398,6 +399,11 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
         })
     }
     Object.defineProperty(methods, Controls.ControlId, { value: controlled })
+    const hub = yield* Effect.service(CurrentHub)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => hub.add({ controlled, running: drain.running })),
+      (leave) => Effect.sync(leave)
+    )
     // Added last, so that it runs first: calls that still run need what the policies acquired.
     yield* Effect.addFinalizer(() => drain.close(id, grace.millis))
     return methods as never

@@ -167,7 +167,7 @@ const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) =>
               return Effect.fail(permits.full())
             }
             site.decided(call, "waited", asked)
-            permits.join(ticket, () => site.mode() === "enforce")
+            permits.join(ticket, () => site.mode() === "enforce", asked)
             count(waiting)
             return Effect.flatMap(within(permits, ticket, maxWait, call, site, asked), go)
           }),

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npx breakwater`: the tools for what is stored in a database.
+// `npx breakwater`: the tools for what is stored in a database, and a look at a dashboard.
 import * as Effect from "effect/Effect"
 import { createRequire } from "node:module"
 import { run } from "./internal/command.ts"

@@ -81,6 +81,8 @@ export class CallRecord implements Call {
   givenUp: string | undefined = undefined
   /** Whether its attempt is written, and what it still does is not: it would not end when it was given up. */
   abandoned = false
+  /** Whether it was told how it ended, though something of it may still run. */
+  over = false
   /** Legs that were given up and still run. A layer that closes waits for them. */
   lingering: Array<Fiber.Fiber<unknown, unknown>> | undefined = undefined
   /** What its retries and hedges are drawn on; `undefined` while nothing bounds them. */

@@ -47,6 +47,13 @@ export class Histogram {
     return valueOf(bucket)
   }
 
+  /** How many durations are longer than this one, to the error of the buckets. */
+  above(millis: number): number {
+    let count = 0
+    for (let bucket = millis >= 0 ? bucketOf(millis) + 1 : 0; bucket < buckets; bucket++) count += this.counts[bucket]!
+    return count
+  }
+
   add(other: Histogram): void {
     other.counts.forEach((count, bucket) => (this.counts[bucket]! += count))
     this.count += other.count

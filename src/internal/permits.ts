@@ -21,8 +21,8 @@ export class Permits {
   taken = 0
   /** Of those, how many would have been turned away. */
   extra = 0
-  /** Who waits, in order, and whether the bulkhead still enforces for them. */
-  readonly waiting = new Map<() => void, () => boolean>()
+  /** Who waits, in order: whether the bulkhead still enforces for them, and since when they wait, in epoch milliseconds. */
+  readonly waiting = new Map<() => void, { readonly enforces: () => boolean; readonly since: number | undefined }>()
   readonly concurrency: number
   readonly queue: number
 
@@ -71,12 +71,12 @@ export class Permits {
   }
 
   /** Stands in the queue from now on: between looking whether it is full and joining it nobody else may come. */
-  join(ticket: Ticket, enforces: () => boolean): void {
+  join(ticket: Ticket, enforces: () => boolean, since?: number): void {
     const take = () => {
       ticket.held = true
       ticket.wake?.()
     }
-    this.waiting.set(take, enforces)
+    this.waiting.set(take, { enforces, since })
     ticket.leave = () => void this.waiting.delete(take)
   }
 
@@ -97,7 +97,7 @@ export class Permits {
 
   /** Lets those go on who wait from before the mode changed, or newcomers would overtake them for ever. */
   private letGo(): void {
-    for (const [take, enforces] of this.waiting) if (!enforces()) this.hand(take)
+    for (const [take, { enforces }] of this.waiting) if (!enforces()) this.hand(take)
   }
 
   private hand(take: () => void): void {
@@ -143,6 +143,11 @@ export class Bulkhead {
   /** Attempts that run, of all keys. */
   get taken(): number {
     return [...this.keys.values()].reduce((sum, permits) => sum + permits.taken, 0)
+  }
+
+  /** Since when each attempt waits that waits now, of all keys, in epoch milliseconds. */
+  waits(): ReadonlyArray<number> {
+    return [...this.keys.values()].flatMap(({ waiting }) => [...waiting.values()].map(({ since }) => since ?? 0))
   }
 
   /** Attempts that wait, of all keys. */

@@ -20,6 +20,8 @@ export class Ticket {
   readonly cost: number
   /** Until when it waits. */
   readonly giveUpAt: number
+  /** Since when it waits, in epoch milliseconds. */
+  since = 0
   /** Whether its tokens were taken, and from which window. */
   taken = false
   window = 0
@@ -67,6 +69,11 @@ export class Limiter {
     let bucket = this.buckets.get(key)
     if (bucket === undefined) this.buckets.set(key, (bucket = new Bucket(this, key, now)))
     return bucket
+  }
+
+  /** Since when each attempt waits that waits now, of all keys, in epoch milliseconds. */
+  waits(): ReadonlyArray<number> {
+    return [...this.buckets.values()].flatMap((bucket) => bucket.waits())
   }
 
   /**
@@ -141,6 +148,11 @@ export class Bucket {
     )
   }
 
+  /** Since when each ticket waits that waits now. One that is asked for at the moment does not. */
+  waits(): ReadonlyArray<number> {
+    return [...this.queue].filter(({ slept }) => slept).map(({ since }) => since)
+  }
+
   private waitFor(ticket: Ticket, now: number): number {
     const costs: Array<number> = []
     for (const other of this.queue) {
@@ -154,6 +166,7 @@ export class Bucket {
   /** Waits for the tokens of a ticket and takes them, or fails at once where that would take too long. */
   acquire(ticket: Ticket): Effect.Effect<void, Reason.Reason> {
     return withNow((now) => {
+      ticket.since = now
       const first = this.queue.size === 0
       if (!first) {
         const wait = this.waitFor(ticket, now)

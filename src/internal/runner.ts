@@ -25,6 +25,7 @@ import { CallRecord, type Prepared } from "./call.ts"
 import { type Services, servicesOf, withServices } from "./context.ts"
 import type { Definition } from "./definition.ts"
 import type { Drain, Ticket } from "./drain.ts"
+import { CurrentHub } from "./hub.ts"
 import { type Gate, siteOf, standsAside } from "./gate.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
 import type { Durable } from "./durable.ts"
@@ -60,6 +61,7 @@ export const compile = (
     })
     const site: Site = { ...bare, host: transport.server?.address }
     const services = servicesOf(yield* Effect.context<never>())
+    const hub = yield* Effect.service(CurrentHub)
     const metrics = Telemetry.makeMetrics({
       integration: site.integration,
       operation: site.operation,
@@ -170,7 +172,8 @@ export const compile = (
               const all =
                 own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
               const written = log(fiber, event, span, failure)
-              const told = all.length === 0 ? written : Effect.andThen(notify(all, event), written)
+              const watched = hub.watchers.length === 0 ? written : Effect.andThen(notify(hub.watchers, event), written)
+              const told = all.length === 0 ? watched : Effect.andThen(notify(all, event), watched)
               if (ticket === undefined) return told
               return Effect.andThen(told, call.lingering === undefined ? ticket.leave : leaveLater(call, ticket))
             }),
@@ -259,6 +262,7 @@ export const compile = (
 /** What the call gave up may still run when it has ended. Until then a closing layer waits for it. */
 const leaveLater = (call: CallRecord, ticket: Ticket): Effect.Effect<void> =>
   Effect.sync(() => {
+    call.over = true
     let running = call.lingering!.length
     for (const fiber of call.lingering!) {
       fiber.addObserver(() => {

@@ -13,6 +13,7 @@ import { discard, pause, redrive, resolve, resume } from "./change.ts"
 import { explain } from "./explain.ts"
 import type { Failed } from "./failed.ts"
 import { list, show, stats } from "./look.ts"
+import { top } from "./top.ts"
 
 const outbox = Command.make("outbox").pipe(
   Command.withDescription("Stored calls: look at them, make dead ones again, give them up, say that they happened"),
@@ -20,8 +21,10 @@ const outbox = Command.make("outbox").pipe(
 )
 
 const breakwater = Command.make("breakwater").pipe(
-  Command.withDescription("Tools for what breakwater has stored in a database"),
-  Command.withSubcommands([outbox, explain])
+  Command.withDescription(
+    "Tools for what breakwater has stored in a database, and for the integrations of a process that runs"
+  ),
+  Command.withSubcommands([outbox, explain, top])
 )
 
 /** Help where it is asked for; after a mistake the mistake alone, and where help is. */

@@ -14,3 +14,6 @@ export const slow: ReadonlyArray<string> = [
   "test/soak",
   "test/telemetry/Prometheus.test.ts"
 ]
+
+/** The suites that need a browser: `npm run test:browser` runs them, and so does CI. */
+export const browser = "test/dashboard/browser"

@@ -24,6 +24,7 @@ import type { ClientEntry } from "./client.ts"
 import { clients } from "./clients/index.ts"
 import { crashJson, crashText, holds } from "./crash/report.ts"
 import { CrashError, defaultKills, defaultOrders, runCrashes } from "./crash/run.ts"
+import { runDashboard } from "./dashboard.ts"
 import { defaultFaultRate } from "./faults.ts"
 import { runClient } from "./harness.ts"
 import { defaultOrdersFile, loadOrders, OrdersFileError } from "./orders.ts"
@@ -79,8 +80,13 @@ const flags = {
     Flag.withoutNegation,
     Flag.withDefault(false)
   ),
+  dashboard: Flag.Boolean("dashboard").pipe(
+    Flag.withDescription("Keep calls going and faults changing; serve the live page"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  ),
   port: Flag.Int("port").pipe(
-    Flag.withDescription("Where --serve listens (3000; 0 is any free port)"),
+    Flag.withDescription("Where --serve, --dashboard listen (3000; 0: any free port)"),
     Flag.filter(within(0, 65_535), () => "Expected a port from 0 to 65535"),
     Flag.withDefault(3_000)
   ),
@@ -103,6 +109,7 @@ interface Config {
   readonly only: Option.Option<string>
   readonly json: boolean
   readonly serve: boolean
+  readonly dashboard: boolean
   readonly port: number
   readonly crash: boolean
   readonly kills: Option.Option<number>
@@ -175,6 +182,23 @@ const serve = Effect.fnUntraced(
   Effect.provide(Providers.layer)
 )
 
+const dashboard = Effect.fnUntraced(function* (config: Config) {
+  const orders = yield* ordersOf(config)
+  const { err } = yield* Output
+  return yield* runDashboard({
+    port: config.port,
+    seed: config.seed,
+    orders,
+    onListening: (url) =>
+      err(
+        `Which integration is slow right now? See ${url}\n\n` +
+          `  curl ${url}/snapshot.json\n\n` +
+          "The faults change all the time. Ctrl-C ends it.\n\n"
+      ),
+    onWeather: ({ says }) => err(`now: ${says}\n`)
+  }).pipe(Effect.catchTag("ServeError", ({ cause }) => new UsageError({ problem: cannotListen(config.port, cause) })))
+}, Effect.provide(Providers.layer))
+
 const isChosen =
   ({ only }: Config) =>
   ({ name }: ClientEntry) =>
@@ -194,17 +218,26 @@ const cannotListen = (port: number, cause: unknown): string =>
 type DemoError = UsageError | OrdersFileError | ProvidersError | CrashError | PlatformError.PlatformError
 
 const command = Command.make("demo", flags, (config): Effect.Effect<void, DemoError, FileSystem.FileSystem> => {
-  const exclusive = Object.entries({ "--serve": config.serve, "--crash": config.crash, "--json": config.json })
+  const exclusive = Object.entries({
+    "--serve": config.serve,
+    "--dashboard": config.dashboard,
+    "--crash": config.crash,
+    "--json": config.json
+  })
     .filter(([, given]) => given)
     .map(([flag]) => flag)
-  if (config.serve && exclusive.length > 1) {
-    return new UsageError({ problem: `--serve and ${exclusive[1]} exclude each other` })
+  if ((config.serve || config.dashboard) && exclusive.length > 1) {
+    return new UsageError({ problem: `${exclusive[0]} and ${exclusive[1]} exclude each other` })
+  }
+  if (config.dashboard && Option.isSome(config.only)) {
+    return new UsageError({ problem: "--dashboard and --only exclude each other: the peers have no dashboard" })
   }
   if (config.crash && Option.isSome(config.only)) {
     return new UsageError({ problem: "--crash and --only exclude each other: the peers have no outbox" })
   }
   if (!config.crash && Option.isSome(config.kills)) return new UsageError({ problem: "--kills needs --crash" })
   if (config.crash) return crash(config)
+  if (config.dashboard) return dashboard(config)
   // A client may log every call: worth reading while it serves, 3,000 lines of noise while it competes.
   return config.serve ? serve(config) : Effect.provideService(compare(config), References.MinimumLogLevel, "Error")
 }).pipe(Command.withDescription("Runs orders through three clients, over providers that misbehave on purpose."))

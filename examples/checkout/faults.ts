@@ -64,21 +64,28 @@ export interface FaultPlan {
   readonly rate: number
   /** Restricts the kinds; tests use it to see one kind alone. */
   readonly kinds?: ReadonlyArray<FaultKind> | undefined
+  /** Restricts the operations that meet a fault; `--dashboard` lets one provider fail at a time. */
+  readonly operations?: ReadonlyArray<Operation> | undefined
+  /** The bounds of `latency`, in milliseconds. */
+  readonly latencyMs?: readonly [from: number, to: number] | undefined
 }
 
 export const defaultFaultRate = 0.15
+
+const defaultLatencyMs: readonly [from: number, to: number] = [50, 200]
 
 const retrySafe: ReadonlySet<Operation> = new Set<Operation>(["reserve", "charge"])
 
 /** The fault that meets the `arrival`-th request (from 1) for this operation and order, or `undefined` for none. */
 export const faultFor = (plan: FaultPlan, operation: Operation, order: string, arrival: number): Fault | undefined => {
+  if (plan.operations !== undefined && !plan.operations.includes(operation)) return undefined
   const draw = draws(`${plan.seed}|${operation}|${order}|${arrival}`)
   if (draw(0) >= plan.rate) return undefined
   const kinds = (plan.kinds ?? faultKinds).filter((kind) => kind !== "duplicate" || retrySafe.has(operation))
   const kind = kinds[Math.floor(draw(1) * kinds.length)]
   return kind === undefined
     ? undefined
-    : { kind, executes: executes(kind, draw(2) < 0.5), delayMs: delayMs(kind, draw(3)) }
+    : { kind, executes: executes(kind, draw(2) < 0.5), delayMs: delayMs(kind, draw(3), plan.latencyMs) }
 }
 
 const executes = (kind: FaultKind, coin: boolean): boolean => {
@@ -98,10 +105,10 @@ const executes = (kind: FaultKind, coin: boolean): boolean => {
   }
 }
 
-const delayMs = (kind: FaultKind, uniform: number): number => {
+const delayMs = (kind: FaultKind, uniform: number, [from, to] = defaultLatencyMs): number => {
   switch (kind) {
     case "latency":
-      return 50 + Math.floor(uniform * 151)
+      return from + Math.floor(uniform * (to - from + 1))
     // Up to 900 ms: often longer than an attempt timeout, so that a repeat meets a key that is still in flight.
     case "stallBeforeHeaders":
       return 100 + Math.floor(uniform * 801)

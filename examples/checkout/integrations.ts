@@ -17,7 +17,8 @@ import {
 import { limits } from "./limits.ts"
 import type { ProviderUrls } from "./provider/protocol.ts"
 
-const policy = Policy.standard({
+/** What a call of each of them may take. */
+export const callPolicy = Policy.standard({
   attemptTimeout: limits.attemptTimeoutMs,
   totalDeadline: limits.totalTimeoutMs,
   maxAttempts: limits.attempts,
@@ -38,7 +39,7 @@ export const reserve = HttpOperation.endpoint(InventoryApi, "reservations", "put
 })
 
 export const inventory = {
-  policy,
+  policy: callPolicy,
   shared,
   exhausted: Exhaustion.fail,
   orElse: ({ outcome, retryAfter }: CallFailure.CallFailure) => new InventoryUnavailable({ outcome, retryAfter })
@@ -63,7 +64,7 @@ export const charge = HttpOperation.endpoint(CardsApi, "charges", "create", {
 })
 
 export const cards = {
-  policy,
+  policy: callPolicy,
   shared,
   exhausted: Exhaustion.fail,
   classifyErrors,
@@ -79,7 +80,7 @@ export const receipt = HttpOperation.endpoint(MailApi, "receipts", "create", {
 })
 
 export const mail = {
-  policy,
+  policy: callPolicy,
   shared,
   exhausted: Exhaustion.fail,
   orElse: ({ outcome, retryAfter }: CallFailure.CallFailure) => new MailUnavailable({ outcome, retryAfter })

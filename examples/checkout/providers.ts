@@ -16,6 +16,9 @@ const obey = async ({ command }: CommandMessage): Promise<Replies[keyof Replies]
   const run = runs.get(command.run)
   if (run === undefined) throw new Error(`no run ${command.run}`)
   switch (command.type) {
+    case "change":
+      run.change(command.plan)
+      return null
     case "settle":
       await run.settle()
       return null

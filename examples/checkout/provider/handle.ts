@@ -16,6 +16,8 @@ export class ProvidersError extends Schema.TaggedError<ProvidersError>()("Provid
 /** One run: three fresh servers whose state nobody else touches. Ends with its scope. */
 export interface ProviderRun {
   readonly urls: ProviderUrls
+  /** Lets faults come by another plan from now on. */
+  readonly change: (plan: FaultPlan) => Effect.Effect<void, ProvidersError>
   /** Waits for executions that outlived their client; no sleep, the providers say when. */
   readonly settled: Effect.Effect<void, ProvidersError>
   readonly audit: Effect.Effect<Audit, ProvidersError>
@@ -40,7 +42,14 @@ export class Providers extends Context.Service<
           // A process that is gone has no run left to stop.
           Effect.ignore(ask({ type: "stop", run }))
         )
-        return { urls, settled: Effect.asVoid(ask({ type: "settle", run })), audit: ask({ type: "audit", run }), died }
+        const change = (plan: FaultPlan) => Effect.asVoid(ask({ type: "change", run, plan }))
+        return {
+          urls,
+          change,
+          settled: Effect.asVoid(ask({ type: "settle", run })),
+          audit: ask({ type: "audit", run }),
+          died
+        }
       })
       return Providers.of({ start })
     })

@@ -22,6 +22,8 @@ export interface Audit {
 export type Command =
   /** Opens three servers on ports of their own, with empty state. */
   | { readonly type: "start"; readonly run: number; readonly plan: FaultPlan }
+  /** Faults come by this plan from now on. */
+  | { readonly type: "change"; readonly run: number; readonly plan: FaultPlan }
   /** Answers once no execution is pending. */
   | { readonly type: "settle"; readonly run: number }
   | { readonly type: "audit"; readonly run: number }
@@ -30,6 +32,7 @@ export type Command =
 
 export interface Replies {
   readonly start: ProviderUrls
+  readonly change: null
   readonly settle: null
   readonly audit: Audit
   readonly stop: null

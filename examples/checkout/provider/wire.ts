@@ -9,7 +9,7 @@ import { type Answer, problem, type ProviderRequest, ProviderState } from "./sta
 type Parse = (request: IncomingMessage, text: string) => ProviderRequest | undefined
 
 export class HostileRun {
-  readonly #plan: FaultPlan
+  #plan: FaultPlan
   readonly #state = new ProviderState()
   readonly #servers: Array<Server> = []
   readonly #arrivals = new Map<string, number>()
@@ -31,6 +31,11 @@ export class HostileRun {
       this.#listen((request, text) => parsePost(request, text, "/receipts", "receipt"))
     ])
     return { inventory, cards, mail }
+  }
+
+  /** Faults come by this plan from now on; answers that are under way keep theirs. */
+  change(plan: FaultPlan): void {
+    this.#plan = plan
   }
 
   audit(): Audit {

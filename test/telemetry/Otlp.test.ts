@@ -182,13 +182,13 @@ describe.each([
           for (const name of Object.keys(attributesOf(point))) assert.include([...labels, "unit"], name)
         }
       }
-      const counts = metrics
-        .find(({ name }) => name === Telemetry.names.callDuration)!
-        ["histogram"].dataPoints.map((point: Json) => [
-          attributesOf(point)[Telemetry.names.outcome],
-          point["count"],
-          point["explicitBounds"].length + 1 === point["bucketCounts"].length
-        ])
+      const duration = metrics.find(({ name }) => name === Telemetry.names.callDuration)!
+      const points: ReadonlyArray<Json> = duration["histogram"].dataPoints
+      const counts = points.map((point) => [
+        attributesOf(point)[Telemetry.names.outcome],
+        point["count"],
+        point["explicitBounds"].length + 1 === point["bucketCounts"].length
+      ])
       assert.deepStrictEqual(counts, [
         ["ok", "1", true],
         ["exhausted", "1", true]

@@ -12,7 +12,7 @@ import {
 } from "breakwater"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Option, Random, Schema } from "effect"
 import { CallRecord } from "../src/internal/call.ts"
-import { Allowance, allowanceAround, Current } from "../src/internal/nesting.ts"
+import { Allowance, allowanceAround, Current, note, seenAround } from "../src/internal/nesting.ts"
 import {
   between,
   Failed,
@@ -414,14 +414,29 @@ describe("nesting is told", () => {
     }).pipe(seededly(1))
   )
 
+  it("what is kept for it in a fiber stands under the package's name, where nobody else's is met", () => {
+    assert.match(Current.key, /^breakwater\//)
+  })
+
+  it("every call around it is told of, each once", () => {
+    const [shop, desk] = [new Allowance("test/Shop.a", 3, 0, undefined), new Allowance("test/Desk.b", 2, 1, undefined)]
+    for (const around of [shop, desk, shop]) note("test/Noted.call", around)
+    assert.deepStrictEqual(seenAround("test/Noted.call"), [
+      { name: "test/Shop.a", attempts: 3, hedges: 0 },
+      { name: "test/Desk.b", attempts: 2, hedges: 1 }
+    ])
+    assert.deepStrictEqual(seenAround("test/Noted.other"), [])
+  })
+
   it.effect("and a logger that breaks takes no call with it", () =>
     Effect.gen(function* () {
       const log = () => {
         throw new Error("the disk is full")
       }
-      const { logs, place } = yield* nested({ log, name: "test/BankLogged", send: () => Effect.succeed("ok") })
+      const name = "test/BankLogged"
+      const { logs, outerRequests, place } = yield* nested({ log, name, send: () => Effect.succeed("ok") })
       assert.deepStrictEqual(yield* settle(place), Exit.succeed("ok"))
-      assert.strictEqual(logs.length, 1)
+      assert.deepStrictEqual([logs.length, outerRequests()], [1, 1])
     }).pipe(seededly(1))
   )
 

@@ -408,6 +408,9 @@ describe("Policy.retry", () => {
       assert.deepStrictEqual(Policy.retry(Policy.backoff({ cap: Infinity })).layers[0]!.problems, [
         "the backoff's cap must be finite and not negative, got for ever"
       ])
+      assert.deepStrictEqual(Policy.retry(Policy.backoff({ base: -5 })).layers[0]!.problems, [
+        "the backoff's base must be finite and not negative, got -5 ms"
+      ])
     })
   })
 

@@ -4,7 +4,8 @@ import base from "../../vitest.config.ts"
 // The suites of one group of groups.json: scripts/mutation.ts names them.
 const include = process.env["MUTATION_TESTS"]?.split(" ") ?? []
 
-// What a change makes hang is noticed sooner, and fails: Stryker would count it as a timeout, which is none of the killed.
+// A test that a change makes hang fails by this limit, and counts as one that noticed. A test and its hooks may take 30 s by
+// the suites' own limit, which is when Stryker ends them: what it ends is a timeout, and not killed.
 const limit = 5_000
 
 export default defineConfig({ ...base, test: { ...base.test, include, testTimeout: limit, hookTimeout: limit } })

@@ -135,6 +135,20 @@ const stages: ReadonlyArray<
     [["Unavailable", "Unknown"]]
   ],
   [
+    "in an attempt that waits, after an answer that was lost",
+    (record) => {
+      record.begin(5_000)
+      record.sent(5_000)
+      record.end(unavailable, 5_000)
+      record.begin(5_000)
+    },
+    "Unknown",
+    [
+      ["Unavailable", "Unknown"],
+      ["Interrupted", "NotSent"]
+    ]
+  ],
+  [
     "in the first of several legs, which waits",
     (record) => record.leg(1).begin(5_000),
     "NotSent",
@@ -226,31 +240,39 @@ describe("a caller that leaves others behind", () => {
 
   it.effect("says who cut the attempt, where it was not itself", () =>
     Effect.gen(function* () {
-      const { way } = wayOf((record) =>
-        Effect.andThen(
-          Effect.sync(() => {
-            record.begin(0)
-            record.sent(0)
-          }),
-          Effect.never
-        )
-      )
-      const flights = new Flights()
-      const calls = [callOf("given up"), callOf("cut")]
-      for (const [n, call] of calls.entries()) {
-        const fiber = yield* start(ask(flights, call, way, call.id))
-        const other = yield* start(ask(flights, callOf("other"), way, call.id))
-        if (n === 1) call.cutBy = "deadline"
-        yield* Fiber.interrupt(fiber)
-        yield* Fiber.interrupt(other)
+      const sent = (call: CallRecord) => {
+        call.begin(0)
+        call.sent(0)
       }
-      assert.deepStrictEqual(
-        calls.map(({ attempts }) => attempts.map(({ message, outcome, reason }) => [reason, outcome, message])),
-        [
-          [["Interrupted", "Unknown", "given up by the caller"]],
-          [["Timeout", "Unknown", "no longer waited for; others wait on"]]
-        ]
-      )
+      const cut = (cutBy: CallRecord["cutBy"], during: (record: CallRecord) => void) =>
+        Effect.gen(function* () {
+          const { way } = wayOf((record) =>
+            Effect.andThen(
+              Effect.sync(() => during(record)),
+              Effect.never
+            )
+          )
+          const flights = new Flights()
+          const call = callOf("leader")
+          const fiber = yield* start(ask(flights, call, way))
+          const other = yield* start(ask(flights, callOf("other"), way))
+          call.cutBy = cutBy
+          yield* Fiber.interrupt(fiber)
+          yield* Fiber.interrupt(other)
+          return call.attempts.map(({ message, outcome, reason }) => [reason, outcome, message])
+        })
+      const elsewhere = "no longer waited for; others wait on"
+      assert.deepStrictEqual<unknown>(yield* cut(undefined, sent), [
+        ["Interrupted", "Unknown", "given up by the caller"]
+      ])
+      assert.deepStrictEqual<unknown>(yield* cut("deadline", sent), [["Timeout", "Unknown", elsewhere]])
+      // Of legs, too, one that was sent may have happened, and one that waits has not.
+      assert.deepStrictEqual<unknown>(yield* cut("drain", (record) => sent(record.leg(1))), [
+        ["Timeout", "Unknown", elsewhere]
+      ])
+      assert.deepStrictEqual<unknown>(yield* cut("drain", (record) => record.leg(1).begin(0)), [
+        ["Timeout", "NotSent", elsewhere]
+      ])
     })
   )
 })
@@ -295,7 +317,12 @@ describe("the end of a run", () => {
             const fibers = yield* Effect.forEach(calls, (call) => start(ask(flights, call, way)))
             for (const n of leaving) yield* Fiber.interrupt(fibers[n]!)
             yield* TestClock.adjust(100)
-            return calls.filter(({ lingering }) => lingering !== undefined).map(({ id }) => id)
+            const told = calls.filter(({ lingering }) => lingering !== undefined)
+            assert.deepStrictEqual(
+              told.map(({ lingering }) => lingering),
+              [[legs[1]!]]
+            )
+            return told.map(({ id }) => id)
           })
         assert.deepStrictEqual(yield* run([]), ["a"])
         assert.deepStrictEqual(yield* run([0]), ["b"])

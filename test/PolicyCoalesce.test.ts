@@ -297,6 +297,32 @@ describe("Policy.coalesce", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect(
+    "a run ends by its own total deadline, though an attempt could go on and who joined late has more time",
+    () =>
+      Effect.gen(function* () {
+        const { events, get, sent } = yield* catalog({
+          policy: Policy.stack(
+            Policy.totalDeadline("10 seconds"),
+            Policy.retry(Policy.backoff({ base: 1, cap: 1 }), { maxAttempts: 5 }),
+            Policy.attemptTimeout("6 seconds")
+          ),
+          coalesce: forUser,
+          send: () => Effect.never
+        })
+        yield* start(get())
+        yield* TestClock.adjust("8 seconds")
+        const late = yield* start(get())
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(tagOf(late), "Timeout")
+        assert.deepStrictEqual(
+          events.map(({ latency }) => latency),
+          [10_000, 2_000]
+        )
+        assert.deepStrictEqual([sent.length, sent[1]!.ended], [2, 10_000])
+      }).pipe(seededly(1))
+  )
+
   it.effect("the attempts and waits of a run are told in the time of the call that started it", () =>
     Effect.gen(function* () {
       const slowUser = Effect.delay(User, 250)
@@ -511,6 +537,13 @@ describe("Policy.coalesce", () => {
     })
   )
 
+  it("one caller is the fewest that may wait", () => {
+    const problems = (maxWaiters: number) => Policy.coalesce({ principal: User, maxWaiters }).layers[0]!.problems
+    assert.deepStrictEqual(problems(1), [])
+    assert.strictEqual(problems(0).length, 1)
+    assert.strictEqual(problems(1.5).length, 1)
+  })
+
   it("its number is a setting by name", () => {
     const { settings, tune } = forUser.layers[0]!.tunable!
     assert.deepStrictEqual(settings, { COALESCE_MAX_WAITERS: { kind: "integer", value: 10_000 } })
@@ -547,7 +580,7 @@ describe("a call that is not shared, below the runner", () => {
   it.effect("is one that is made again from its store, or that comes while the layer closes", () =>
     Effect.gen(function* () {
       let sent = 0
-      const [layer] = forUser.layers
+      const [layer] = Policy.coalesce({ principal: User, maxWaiters: 2 }).layers
       if (layer?.level !== "call") return assert.fail("it is a layer of a call")
       const transform = yield* layer.build({ ...siteAlone, repeat: "Safe" })
       const step = transform(() =>
@@ -568,6 +601,8 @@ describe("a call that is not shared, below the runner", () => {
       assert.strictEqual(yield* run({}), 1)
       assert.strictEqual(yield* run({ resumed: true }), 2)
       assert.strictEqual(yield* run({ draining: true }), 2)
+      // Without a limit of the policy, a caller's deadline is none of the run's.
+      assert.strictEqual(yield* run({ deadline: 50 }), 1)
     })
   )
 })
@@ -653,7 +688,10 @@ describe("what is the same", () => {
       // A hole.
       [, 1],
       { [Symbol("a")]: 1 },
-      { toJSON: () => 1 }
+      { toJSON: () => 1 },
+      // Nobody lists it, and JSON writes what it says.
+      Object.defineProperty({ a: 1 }, "toJSON", { value: () => 1 }),
+      Object.setPrototypeOf(() => 1, null) as unknown
     ]) {
       assert.isUndefined(keyOf(input), typeof input)
       // Inside of something, null is a value like others.

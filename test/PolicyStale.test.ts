@@ -82,12 +82,18 @@ describe("Policy.staleIfError", () => {
 
   it.effect("what is another's is not served, nor what was another question's", () =>
     Effect.gen(function* () {
-      const { get, other } = yield* thenDoes(() => say(Reason.unavailable()))
+      const { get, other, state } = yield* catalog({
+        stale: tenMinutes,
+        send: ({ n }) => (n < 3 ? Effect.void : say(Reason.unavailable()))
+      })
+      // Nobody's answer is not kept at all.
+      yield* get("a", "")
+      assert.strictEqual(state.kept!.entries.size, 0)
       yield* get("a", "ada")
       for (const call of [get("a", "bob"), get("b", "ada"), other("a", "ada"), get("a", "")]) {
         assert.strictEqual(failureOf(yield* Effect.exit(call))?.reason._tag, "Unavailable")
       }
-      assert.strictEqual((yield* get("a", "ada")).n, 1)
+      assert.strictEqual((yield* get("a", "ada")).n, 2)
       const common = yield* thenDoes(() => say(Reason.unavailable()), {
         stale: Policy.staleIfError({ for: "1 minute", principal: "everyone" })
       })
@@ -357,6 +363,12 @@ describe("Policy.staleIfError", () => {
         })
       )
       assert.deepStrictEqual([outer.value, Duration.toMillis(outer.age!)], [60_000, 120_000])
+      // What an inner program was told, the outer one was told too.
+      const nested = yield* Policy.withStaleAge(Policy.withStaleAge(get("b")))
+      assert.deepStrictEqual(
+        [nested.value.age, nested.age].map((age) => Duration.toMillis(age!)),
+        [60_000, 60_000]
+      )
     }).pipe(seededly(1))
   )
 
@@ -413,6 +425,52 @@ describe("Policy.staleIfError", () => {
     })
   )
 
+  it.effect("operations share the room of one name, and agree about it", () =>
+    Effect.gen(function* () {
+      let healthy = true
+      const build = (one: Partial<Policy.StaleOptions>, two: Partial<Policy.StaleOptions>) => {
+        const query = (name: string, options: Partial<Policy.StaleOptions>) =>
+          Operation.query(name, {
+            success: Schema.String,
+            policy: Policy.stack(
+              Policy.standard({ maxAttempts: 1 }),
+              Policy.staleIfError({ for: "1 hour", principal: "everyone", maxEntries: 1, ...options })
+            ),
+            classify: () => Reason.unavailable(),
+            send: () => Effect.suspend(() => (healthy ? Effect.succeed(name) : Effect.fail("down")))
+          })
+        class Two extends Integration.Service<Two>()(
+          "test/Two",
+          { exhausted: Exhaustion.fail, orElse: (failure) => new Failed({ failure }) },
+          { one: query("one", one), two: query("two", two) }
+        ) {}
+        return Effect.map(Layer.build(Integration.layer(Two)), (context) => Context.get(context, Two))
+      }
+      const served = (one: Partial<Policy.StaleOptions>, two: Partial<Policy.StaleOptions>) =>
+        Effect.gen(function* () {
+          healthy = true
+          const client = yield* build(one, two)
+          yield* client.one()
+          yield* client.two()
+          healthy = false
+          return [yield* Effect.exit(client.one()), yield* Effect.exit(client.two())].map(Exit.isSuccess)
+        })
+      assert.deepStrictEqual(yield* served({}, {}), [false, true])
+      assert.deepStrictEqual(yield* served({ maxEntries: 2 }, { maxEntries: 2 }), [true, true])
+      assert.deepStrictEqual(yield* served({ name: "a" }, { name: "b" }), [true, true])
+      const refused = yield* Effect.exit(build({ maxEntries: 1 }, { maxEntries: 2 }))
+      assert.isTrue(Exit.isFailure(refused))
+    }).pipe(seededly(1))
+  )
+
+  it("one answer is the least that may be kept", () => {
+    const problems = (maxEntries: number) =>
+      Policy.staleIfError({ for: "1 minute", principal: User, maxEntries }).layers[0]!.problems
+    assert.deepStrictEqual(problems(1), [])
+    assert.strictEqual(problems(0).length, 1)
+    assert.strictEqual(problems(1.5).length, 1)
+  })
+
   it("its numbers are settings by name", () => {
     const { settings, tune } = tenMinutes.layers[0]!.tunable!
     assert.deepStrictEqual(settings, {
@@ -445,14 +503,18 @@ describe("below the runner", () => {
       if (layer?.level !== "call") return assert.fail("it is a layer of a call")
       // The scope is the test's: what is kept lives as long.
       const scope = yield* Effect.scope
+      let kept: LastGood | undefined
       const transform = yield* layer.build({
         ...siteAlone,
         repeat: "Safe",
-        shared: (_name, _options, make) => Scope.provide(make, scope)
+        shared: (_name, _options, make) =>
+          Effect.tap(Scope.provide(make, scope), (state) => Effect.sync(() => (kept = state as LastGood)))
       })
       const left = [...answers]
       const step = transform((() => Effect.suspend(() => left.shift()!)) as never)
-      return (fields?: Partial<CallRecord>) => Effect.exit(step(recordOf(fields)))
+      return Object.assign((fields?: Partial<CallRecord>) => Effect.exit(step(recordOf(fields))), {
+        kept: () => kept!.entries.size
+      })
     })
   const failed = (tag: Reason.Tag, details: Reason.Details = {}) =>
     Effect.suspend(() => Effect.fail(recordOf().fail(Reason.make(tag, details), "not transient", 0)))
@@ -479,6 +541,18 @@ describe("below the runner", () => {
         const exits = [yield* call(), yield* call()]
         assert.deepStrictEqual(exits.map(Exit.isSuccess), [served, kept], `${tag} ${JSON.stringify(details)}`)
       }
+    })
+  )
+
+  it.effect("what can't be told from something else is not kept", () =>
+    Effect.gen(function* () {
+      const call = yield* layerOf(Effect.succeed("no"), failed("Unavailable"), Effect.succeed("yes"))
+      const odd = { input: new Map([["a", 1]]) }
+      yield* call(odd)
+      assert.strictEqual(call.kept(), 0)
+      assert.isTrue(Exit.isFailure(yield* call(odd)))
+      yield* call()
+      assert.strictEqual(call.kept(), 1)
     })
   )
 

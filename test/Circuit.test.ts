@@ -5,7 +5,17 @@ import { Clock, Context, Duration, Effect, Exit, Layer, Random } from "effect"
 import { CircuitBreaker } from "effect/persistence"
 import { isDeepStrictEqual } from "node:util"
 import { BreakerMetrics } from "../src/internal/breakerMetrics.ts"
-import { type Circuit, noWindow, openTime, push, reached, type Rules, shutFor } from "../src/internal/circuit.ts"
+import {
+  type Circuit,
+  fresh,
+  isIdle,
+  noWindow,
+  openTime,
+  push,
+  reached,
+  type Rules,
+  shutFor
+} from "../src/internal/circuit.ts"
 import { Circuits } from "../src/internal/circuits.ts"
 import { Standing } from "./properties/stepping.ts"
 
@@ -288,6 +298,36 @@ describe("the circuit and a naive model", () => {
     }
     for (const [what, count] of Object.entries(seen)) assert.isAbove(count, seeds / 10, what)
   }, 60_000)
+})
+
+describe("a circuit that nobody uses", () => {
+  it("is forgotten at the end of its idle time, which begins when an open one may be probed", () => {
+    const closed = { ...fresh(100, 1) }
+    assert.isFalse(isIdle(closed, 1_099, 1_000))
+    assert.isTrue(isIdle(closed, 1_100, 1_000))
+    const open: Circuit = { ...closed, state: "Open", openUntil: 600 }
+    assert.isFalse(isIdle(open, 1_599, 1_000))
+    assert.isTrue(isIdle(open, 1_600, 1_000))
+    // What was last done with it counts where that is later.
+    assert.isFalse(isIdle({ ...open, lastActivity: 700 }, 1_699, 1_000))
+    assert.isTrue(isIdle({ ...open, lastActivity: 700 }, 1_700, 1_000))
+    const probed: Circuit = { ...closed, state: "HalfOpen", probing: true }
+    assert.isFalse(isIdle(probed, 1_000_000, 1_000))
+    assert.isTrue(isIdle({ ...probed, probing: false }, 1_100, 1_000))
+  })
+
+  it("is used by an attempt that it admits, before that has ended", () => {
+    const minute = 60_000
+    const circuits = make({ consecutive: 2, rate: undefined, slow: undefined, openFor: 100, maxOpenFor: 100 })
+    const fail = (now: number) => {
+      const ticket = circuits.take("a", now, none) as Circuit
+      return circuits.put("a", ticket, { health: "failure", slow: false, random: 0, hint: 0 }, now, none)
+    }
+    assert.isUndefined(fail(0))
+    circuits.take("a", 50 * minute, none)
+    // More than an hour after the first outcome, and less than an hour after the attempt that is still running.
+    assert.strictEqual(fail(100 * minute), "opened")
+  })
 })
 
 describe("the window", () => {

@@ -128,11 +128,15 @@ describe("Policy.rateLimit: tokens", () => {
   it.effect("windows begin at multiples of their length, and let the limit through in each", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust(700)
-      const { call, sent } = yield* limited({ limit: 2, window: "1 second", algorithm: "fixed-window" })
+      const { call, events, sent } = yield* limited({ limit: 2, window: "1 second", algorithm: "fixed-window" })
       const fibers = yield* start(call, 5)
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.joinAll(fibers)
       assert.deepStrictEqual(sent, [700, 700, 1_000, 1_000, 2_000])
+      assert.deepStrictEqual(
+        events.map(({ queuedFor }) => queuedFor.ratelimit),
+        [0, 0, 300, 300, 1_300]
+      )
     }).pipe(seededly(1))
   )
 
@@ -188,6 +192,15 @@ describe("Policy.rateLimit: tokens", () => {
         events.map(({ decisions }) => decisions.map(({ decided, mode }) => `${decided} ${mode}`).join()),
         ["rejected observe", "rejected observe", "", ""]
       )
+    }).pipe(seededly(1))
+  )
+
+  it.effect("limits of one name are one, whichever function says the cost", () =>
+    Effect.gen(function* () {
+      const state = watched({ limit: 10, window: "10 seconds", cost: () => 4 })
+      const { call } = yield* scripted({ policy: Policy.stack(once, state.policy), send: up })
+      yield* call
+      assert.strictEqual(state.bucket.tokens.available(0), 6)
     }).pipe(seededly(1))
   )
 
@@ -484,7 +497,7 @@ describe("Policy.rateLimit: what the provider tells", () => {
   it.effect("without a time a 429 closes nothing, and with `learn: false` nothing does", () =>
     Effect.gen(function* () {
       const bare = yield* limited({ limit: 100, window: "1 second" }, (n) => (n === 1 ? say(Reason.throttled()) : up()))
-      yield* Effect.exit(bare.call)
+      assert.strictEqual(tagOf(yield* Effect.exit(bare.call)), "Throttled")
       yield* bare.call
       const deaf = yield* limited({ limit: 100, window: "1 second", learn: false }, (n) =>
         n === 1 ? say(Reason.throttled({ retryAfter: Duration.hours(1), limit: { remaining: 0 } })) : up()
@@ -541,6 +554,17 @@ describe("Policy.rateLimit: what the provider tells", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("is read of an answer only where it learns", () =>
+    Effect.gen(function* () {
+      for (const learn of [true, false]) {
+        const { call, run } = yield* alone({ limit: 1, window: "1 second", learn })
+        assert.isFalse(call.learns)
+        yield* run
+        assert.strictEqual(call.learns, learn)
+      }
+    }).pipe(seededly(1))
+  )
+
   it.effect("a cost other than estimated is corrected, up and down", () =>
     Effect.gen(function* () {
       for (const algorithm of ["token-bucket", "fixed-window"] as const) {
@@ -577,8 +601,8 @@ describe("Policy.rateLimit: what the provider tells", () => {
       ]) {
         const state = watched({ limit: 100, window: "100 seconds", cost: 10 })
         const { call } = yield* scripted({ policy: Policy.stack(once, state.policy), send: () => say(told(limit)) })
-        yield* Effect.exit(call)
         const at = JSON.stringify(limit)
+        assert.strictEqual(tagOf(yield* Effect.exit(call)), "Unavailable", at)
         const now = yield* Clock.currentTimeMillis
         assert.strictEqual(state.bucket.tokens.available(now), 90, at)
         assert.isTrue(state.bucket.isClear(10, now), at)
@@ -698,6 +722,30 @@ describe("Policy.rateLimit: modes and telemetry", () => {
         assert.strictEqual(observed.atOnce, 8)
         assert.deepStrictEqual(yield* decisions("off"), { atOnce: 8, told: [] })
       }
+    }).pipe(seededly(1))
+  )
+
+  it.effect("`observe` counts each key for itself, and takes nothing from what enforcing lets through", () =>
+    Effect.gen(function* () {
+      const options = { limit: 1, window: "1 minute" } as const
+      const { call, events, other } = yield* scripted({
+        policy: Policy.stack(once, Policy.withMode(Policy.rateLimit({ ...options, key: "operation" }), "observe")),
+        send: up
+      })
+      yield* call
+      yield* other
+      yield* call
+      assert.deepStrictEqual(
+        events.map(({ decisions }) => decisions.map(({ decided }) => decided).join()),
+        ["", "", "rejected"]
+      )
+      const { limiter, run, setMode } = yield* alone(options)
+      setMode("observe")
+      yield* run
+      yield* run
+      setMode("enforce")
+      yield* run
+      assert.deepStrictEqual([...limiter.buckets.keys()], ["observe:test/Scripted", "test/Scripted"])
     }).pipe(seededly(1))
   )
 
@@ -1044,12 +1092,17 @@ describe("Policy.rateLimit: the environment's store", () => {
         ...store,
         tokenBucket: (options) => Effect.tap(store.tokenBucket(options), () => Effect.sleep(50))
       }
-      const { call, sent } = yield* shared(slow, { learn: false })
+      const { call, events, sent } = yield* shared(slow, { learn: false })
       const fiber = yield* Effect.forkChild(call, { startImmediately: true })
       yield* TestClock.adjust(10)
       yield* interruptAtOnce(fiber)
       yield* TestClock.adjust(200)
       assert.strictEqual(sent.length, 0)
+      // It waited for the store, and not for its turn.
+      assert.deepStrictEqual(
+        events.map(({ latency, queuedFor }) => [latency, queuedFor.ratelimit]),
+        [[10, 0]]
+      )
       const next = yield* Effect.forkChild(Effect.exit(call), { startImmediately: true })
       yield* TestClock.adjust(200)
       assert.strictEqual(tagOf(yield* Fiber.join(next)), "ok")

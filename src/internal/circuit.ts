@@ -83,7 +83,7 @@ export const isIdle = (self: Circuit, now: number, idle: number): boolean =>
 
 /** How long it turns attempts away: 0 for not at all, `Infinity` while its probe runs, which nobody knows the end of. */
 export const shutFor = (self: Circuit, now: number): number =>
-  self.state === "Closed" ? 0 : self.state === "Open" ? Math.max(0, self.openUntil - now) : self.probing ? Infinity : 0
+  self.state === "Open" ? Math.max(0, self.openUntil - now) : self.probing ? Infinity : 0
 
 /**
  * The circuit with one more attempt, which `shutFor` let pass. It is also that attempt's ticket: by its generation the

@@ -130,7 +130,7 @@ export const text = ({ headline, integrations }: Shown, columns: number): string
           [
             { title: "INTEGRATION", min: 6 },
             { title: "RATE/S", right },
-            { title: "ERRORS", right },
+            { title: "ERR", right },
             { title: "P50", right },
             { title: "P95", right },
             { title: "P99", right },

@@ -184,7 +184,7 @@ export class Norm {
 
   get(now: number): number | undefined {
     if (now < this.knownUntil) return this.known
-    const valid = this.values.filter((_, n) => now - this.times[n]! < normMs).sort((a, b) => a - b)
+    const valid = this.values.filter((_, n) => now - this.times[n]! < normMs).toSorted((a, b) => a - b)
     this.known = valid[Math.floor((valid.length - 1) / 4)]
     this.knownUntil = now + pieceMs
     return this.known

@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { missing } from "../test/dashboard/browser/chromium.ts"
 import { bin, isMain, run } from "./run.ts"
 import { browser } from "./slow.ts"
 
@@ -38,6 +39,7 @@ const main = (): number => {
     .flatMap(({ assertionResults }) => assertionResults)
     .filter((test) => test.status !== "passed" && test.status !== "failed").length
   console.log(`test:browser: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${skipped} skipped`)
+  if (missing !== undefined) console.error(`test:browser: ${missing}`)
   if (status !== 0) return 1
   const needed = process.env["CI"] !== undefined && given.length === 0
   return needed && (skipped > 0 || report.numPassedTests === 0) ? 1 : 0

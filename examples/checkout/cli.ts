@@ -81,12 +81,12 @@ const flags = {
     Flag.withDefault(false)
   ),
   dashboard: Flag.Boolean("dashboard").pipe(
-    Flag.withDescription("Keep calls going and faults changing; serve the live page"),
+    Flag.withDescription("Serve the live page, over changing faults, until Ctrl-C"),
     Flag.withoutNegation,
     Flag.withDefault(false)
   ),
   port: Flag.Int("port").pipe(
-    Flag.withDescription("Where --serve, --dashboard listen (3000; 0: any free port)"),
+    Flag.withDescription("Port of --serve, --dashboard (3000; 0 is a free one)"),
     Flag.filter(within(0, 65_535), () => "Expected a port from 0 to 65535"),
     Flag.withDefault(3_000)
   ),

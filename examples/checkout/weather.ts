@@ -14,7 +14,7 @@ export interface Weather {
 const calm: Weather = {
   says: "all is calm",
   seconds: 16,
-  faults: { rate: 0.6, kinds: ["latency"], latencyMs: [5, 60] }
+  faults: { rate: 0.6, kinds: ["latency"], latencyMs: [5, 40] }
 }
 
 const troubles: ReadonlyArray<Weather> = [
@@ -24,9 +24,9 @@ const troubles: ReadonlyArray<Weather> = [
     faults: { rate: 0.9, kinds: ["latency"], operations: ["charge"], latencyMs: [280, 460] }
   },
   {
-    says: "the inventory asks most calls to come again, and they wait between their attempts",
+    says: "the inventory turns nearly half of the attempts away, and calls wait between them",
     seconds: 20,
-    faults: { rate: 0.65, kinds: ["status429"], operations: ["reserve"] }
+    faults: { rate: 0.45, kinds: ["status429"], operations: ["reserve"] }
   },
   {
     says: "the mail provider is down, and its breaker opens",
@@ -44,7 +44,7 @@ const troubles: ReadonlyArray<Weather> = [
 export const weathers: ReadonlyArray<Weather> = troubles.flatMap((trouble) => [calm, trouble])
 
 /** How many receipts may be on their way at once: at the pace of the orders few enough to queue when mail is slow. */
-export const mailPermits = { concurrency: 4, queue: 24 } as const
+export const mailPermits = { concurrency: 3, queue: 24 } as const
 
 /** Milliseconds from one order to the next. */
 export const orderEveryMs = 60

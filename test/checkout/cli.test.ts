@@ -62,7 +62,12 @@ describe("npm run demo", () => {
       refused(["--seed", "many"], '--seed: "many"'),
       refused(["--only", "axios"], '--only: "axios"'),
       refused(["more"], 'Unexpected positional argument: "more"'),
-      refused(["--serve", "--json"], "demo: --serve and --json exclude each other\n")
+      refused(["--serve", "--json"], "demo: --serve and --json exclude each other\n"),
+      refused(["--dashboard", "--crash"], "demo: --dashboard and --crash exclude each other\n"),
+      refused(["--dashboard", "--serve"], "demo: --serve and --dashboard exclude each other\n"),
+      refused(["--dashboard", "--only", "effect"], "demo: --dashboard and --only exclude each other: "),
+      refused(["--dashboard", "--port", "65536"], '--port: "65536". Expected a port from 0 to 65535\n'),
+      refused(["--dashboard", "--port", "http"], '--port: "http"')
     ])
   )
 
@@ -79,7 +84,7 @@ describe("npm run demo", () => {
     Effect.gen(function* () {
       const { code, out } = yield* run(["--help"])
       assert.strictEqual(code, 0)
-      for (const flag of ["seed", "orders", "fault-rate", "only", "json", "serve", "port"])
+      for (const flag of ["seed", "orders", "fault-rate", "only", "json", "serve", "dashboard", "port"])
         assert.include(out, `--${flag}`)
       for (const line of out.split("\n")) assert.isAtMost(line.length, 80)
     })
@@ -131,6 +136,62 @@ describe("npm run demo", () => {
       assert.isTrue(Exit.isFailure(failed), "the server has gone")
     })
   )
+
+  it.live("shows its integrations on a dashboard, keeps calls going, and refuses a port that is taken", () =>
+    Effect.gen(function* () {
+      const listening = yield* Deferred.make<string>()
+      const fiber = yield* Effect.forkChild(
+        run(["--dashboard", "--port", "0"], (text) => {
+          const [url] = /http:\/\/127\.0\.0\.1:\d+\/integrations/.exec(text) ?? []
+          if (url !== undefined) Deferred.doneUnsafe(listening, Effect.succeed(url))
+        })
+      )
+      const url = yield* Deferred.await(listening)
+      const answer = yield* Effect.promise(() => fetch(url))
+      assert.match(answer.headers.get("content-type") ?? "", /^text\/html/)
+      // As many snapshots as it takes until each of the three has been called.
+      let snapshot: Record<string, never> & { readonly integrations: ReadonlyArray<Record<string, unknown>> }
+      do {
+        snapshot = yield* Effect.promise(() => fetch(`${url}/snapshot.json`).then((_) => _.json() as never))
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      } while (snapshot.integrations.some(({ p50Ms }) => p50Ms === null))
+      assert.deepStrictEqual(snapshot.integrations.map(({ name }) => String(name)).toSorted(), [
+        "checkout/Cards",
+        "checkout/Inventory",
+        "checkout/Mail"
+      ])
+      assert.isNull(snapshot["slowest"], "it begins calmly")
+      for (const name of ["rate", "errorRatio", "p50Ms", "p95Ms", "p99Ms", "attemptsPerCall"])
+        for (const integration of snapshot.integrations) assert.isNumber(integration[name], name)
+      yield* refused(["--dashboard", "--port", new URL(url).port], `demo: port ${new URL(url).port} is in use; choose`)
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => fetch(url)))), "the server has gone")
+    })
+  )
+
+  it("stops the dashboard on Ctrl-C, though a page is open, with code 130", async () => {
+    const main = fileURLToPath(new URL("../../examples/checkout/main.ts", import.meta.url))
+    const child = spawn(process.execPath, ["-C", "@breakwater/source", main, "--dashboard", "--port", "0"], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let out = ""
+    let err = ""
+    let page: Promise<Response> | undefined
+    child.stdout.on("data", (chunk) => {
+      out += chunk
+    })
+    child.stderr.on("data", (chunk) => {
+      err += chunk
+      const [url] = /http:\/\/127\.0\.0\.1:\d+\/integrations(?=\n)/.exec(err) ?? []
+      if (url === undefined || page !== undefined) return
+      page = fetch(`${url}/events`)
+      void page.then((response) => response.body?.getReader().read()).then(() => child.kill("SIGINT"))
+    })
+    const code = await new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)))
+    assert.strictEqual(code, 130, err)
+    assert.strictEqual(out, "")
+    assert.notMatch(err, /^\s+at /m, "a stack trace")
+  })
 
   it("ends at once on Ctrl-C, with the figures so far and code 130", async () => {
     // A true signal to a true process, as soon as it says that it is under way: seconds before anybody could be done.

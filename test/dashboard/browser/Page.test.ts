@@ -97,7 +97,7 @@ describe.skipIf(skip)(`the dashboard's page${skip ? ` (skipped: ${missing})` : "
       const tile = await text(page, ".tile")
       assert.include(tile, "No calls in the last minute")
       assert.notMatch(tile, /\d/)
-      assert.strictEqual(await text(page, "#headline"), "Nothing is slow right now.")
+      assert.strictEqual(await text(page, "#headline"), "No integration is slow right now.")
       await toggle(page, "shop/Tax").click()
       assert.notMatch(await text(page, ".tile"), /\b0\b|NaN|null|undefined/)
     }))
@@ -309,7 +309,7 @@ describe.skipIf(skip)(`the dashboard's page${skip ? ` (skipped: ${missing})` : "
       await show(world, later(calm, 6))
       assert.deepStrictEqual(await page.evaluate("said"), [], "one snapshot may be a flicker")
       await show(world, later(calm, 7))
-      assert.deepStrictEqual(await page.evaluate("said"), ["Nothing is slow right now."])
+      assert.deepStrictEqual(await page.evaluate("said"), ["No integration is slow right now."])
     }))
 
   it("changes fifty integrations in place", () => {

@@ -12,7 +12,7 @@ import type {
 import { page } from "../../../src/dashboard/internal/page.ts"
 import type { OperationPlan } from "../../../src/internal/plan.ts"
 
-export const heatBounds = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
+export const heatBounds = [10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
 
 /** A moment that the 5 seconds of a heat strip divide. */
 export const begin = Date.UTC(2026, 10, 24, 10, 0, 0)
@@ -93,7 +93,7 @@ export const integration = (name: string, more: Partial<IntegrationSnapshot> = {
   circuits: [],
   queue: null,
   time: { providerMs: 46, queueMs: 0.4, retriesMs: 1.2 },
-  heat: heat(begin, { bucket: 3, calls: 40 }),
+  heat: heat(begin, { bucket: 2, calls: 40 }),
   operations: [operation("charge"), operation("find", { rate: 3.1 })],
   failures: [],
   plan: [plan("charge"), plan("find")],
@@ -127,7 +127,7 @@ export const slow = (name: string, cause: Cause, reason: string, more: Partial<I
     p99Ms: 8_900,
     active: 14,
     oldestActiveMs: 9_100,
-    heat: heat(begin, { bucket: 4, calls: 40, late: { bucket: 8, since: 16 } }),
+    heat: heat(begin, { bucket: 3, calls: 40, late: { bucket: 7, since: 16 } }),
     time: { providerMs: 1_610, queueMs: 12, retriesMs: 95 },
     failures: [failure(begin - 2_000), failure(begin - 9_000, { reason: "503", callOutcome: "exhausted" })],
     outcomes: { ok: 701, ok_after_retry: 22, timeout: 20, exhausted: 7 },
@@ -141,7 +141,7 @@ export const snapshot = (integrations: ReadonlyArray<IntegrationSnapshot>, more:
     since: begin - 3_600_000,
     headline:
       first === undefined || first.slow === null
-        ? "Nothing is slow right now."
+        ? "No integration is slow right now."
         : `${first.name} is slow right now: ${first.slow.reason}.`,
     slowest: first === undefined || first.slow === null ? null : { integration: first.name, ...first.slow },
     heatBounds,

@@ -1,6 +1,7 @@
 // The tokens of one key: what is there, how long it would take, and what a store is asked.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Context, Duration, Effect, Fiber, Layer } from "effect"
+import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { type Settings, type Store, Tokens, type Without } from "../src/internal/rateTokens.ts"
 
@@ -93,6 +94,17 @@ describe("a bucket of tokens", () => {
       assert.strictEqual(tokens.available(1_100), 3)
       assert.strictEqual(yield* tokens.take(3), 0)
       assert.strictEqual(yield* tokens.take(1), 100)
+    })
+  )
+
+  it.effect("is as full again as it would have been, whose next interval begins with the next token", () =>
+    Effect.gen(function* () {
+      const tokens = tokensOf("token-bucket")
+      const whole = none()
+      yield* tokens.take(2, whole)
+      yield* TestClock.adjust(50)
+      yield* tokens.giveBack(2, 0, 0, whole)
+      assert.strictEqual(tokens.available(50), 3)
     })
   )
 
@@ -301,6 +313,28 @@ describe("what a store is asked", () => {
     })
   )
 
+  it.effect("of a bucket whose interval began a token too early: nothing, for that token", () =>
+    Effect.gen(function* () {
+      const built = yield* Layer.build(Layer.fresh(RateLimiter.layerStoreMemory))
+      const memory = Context.get(built, RateLimiter.RateLimiterStore)
+      let asked = 0
+      const tokens = tokensOf("token-bucket", {
+        ...memory,
+        tokenBucket: (options) => {
+          asked++
+          return memory.tokenBucket(options)
+        }
+      })
+      const early = none()
+      yield* tokens.take(1, early)
+      yield* TestClock.adjust(30)
+      yield* tokens.take(2)
+      yield* TestClock.adjust(20)
+      yield* tokens.giveBack(1, 0, 0, early)
+      assert.strictEqual(asked, 2)
+    })
+  )
+
   it.effect("of a window: a key of its own, which lives a second longer and grows no older", () =>
     Effect.gen(function* () {
       const { asked, store } = spied(180)
@@ -338,6 +372,37 @@ describe("what a store is asked", () => {
         { key: "k:1", tokens: 1, limit: 3, refillRate: 1_180 },
         { key: "k:1", tokens: 2, limit: 3, refillRate: 590 }
       ])
+    })
+  )
+
+  it.effect("of a window that was over before the store answered: the same of the next, if that has them", () =>
+    Effect.gen(function* () {
+      for (const [there, expected] of [
+        [2, 0],
+        [3, 200]
+      ] as const) {
+        const began = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+        const window = began / 300
+        const counts = new Map([[`k:${window + 1}`, there as number]])
+        let delay = 400
+        const store: Store = {
+          ...spied(0).store,
+          fixedWindow: ({ key, tokens }) =>
+            Effect.suspend(() => {
+              const count = (counts.get(key) ?? 0) + tokens
+              counts.set(key, count)
+              const answer = Effect.delay(Effect.succeed([count, 1_000] as const), delay)
+              delay = 0
+              return answer
+            }) as never
+        }
+        const tokens = tokensOf("fixed-window", store)
+        const taken = yield* Effect.forkChild(tokens.take(1), { startImmediately: true })
+        yield* TestClock.adjust(400)
+        assert.strictEqual(yield* Fiber.join(taken), expected)
+        assert.strictEqual(tokens.available(began + 400), 0)
+        yield* TestClock.adjust(200)
+      }
     })
   )
 

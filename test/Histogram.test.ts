@@ -127,6 +127,17 @@ describe("Histogram", () => {
   })
 })
 
+describe("above", () => {
+  it("counts what is longer, to the error of the buckets", () => {
+    const histogram = new Histogram()
+    for (const millis of [0.001, 10, 10, 200, 5_000, 1e9]) histogram.record(millis)
+    assert.deepStrictEqual(
+      [-1, 0, 1, 11, 199 * 1.03, 4_800, 5_200, 1e9].map((millis) => histogram.above(millis)),
+      [6, 5, 5, 3, 2, 2, 1, 0]
+    )
+  })
+})
+
 describe("SlidingHistogram", () => {
   it("forgets, a slice of time at a time", () => {
     const sliding = new SlidingHistogram({ window: 60_000, slices: 6 })

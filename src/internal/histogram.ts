@@ -55,12 +55,12 @@ export class Histogram {
   }
 
   add(other: Histogram): void {
-    other.counts.forEach((count, bucket) => (this.counts[bucket]! += count))
+    for (let bucket = 0; bucket < buckets; bucket++) this.counts[bucket]! += other.counts[bucket]!
     this.count += other.count
   }
 
   subtract(other: Histogram): void {
-    other.counts.forEach((count, bucket) => (this.counts[bucket]! -= count))
+    for (let bucket = 0; bucket < buckets; bucket++) this.counts[bucket]! -= other.counts[bucket]!
     this.count -= other.count
   }
 

@@ -257,7 +257,7 @@ describe("events", () => {
 
 describe("a server", () => {
   /** A real one, and what asks it. */
-  const serve = (options: Dashboard.Options<never> = {}) =>
+  const serve = (options: Dashboard.Options<never> = {}, around: Layer.Layer<never> = Layer.empty) =>
     Effect.gen(function* () {
       const node = createServer()
       const scope = yield* Scope.make()
@@ -266,7 +266,8 @@ describe("a server", () => {
         Layer.provide(
           NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "10 minutes" })
         ),
-        Layer.provide(Layer.succeed(CurrentHub, new Hub()))
+        Layer.provide(Layer.succeed(CurrentHub, new Hub())),
+        Layer.provide(around)
       )
       yield* Layer.buildWithScope(server, scope)
       const { port } = node.address() as AddressInfo
@@ -292,6 +293,26 @@ describe("a server", () => {
           })
       )
       assert.deepStrictEqual(statuses, [200, 403, 403])
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+
+  it.live("makes no spans of it with `layerUntraced`, and spans of everything else", () =>
+    Effect.gen(function* () {
+      const spans: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(options.name)
+          return span
+        }
+      })
+      const traced = Layer.succeed(Tracer.Tracer, tracer)
+      const { get, scope } = yield* serve({}, Layer.merge(Dashboard.layerUntraced(), traced))
+      for (const path of ["/integrations", "/integrations/snapshot.json?a=b", "/integrations-of-others"]) {
+        ;(yield* get(path)).resume()
+      }
+      assert.deepStrictEqual(spans, ["GET"])
       yield* Scope.close(scope, Exit.void)
     })
   )

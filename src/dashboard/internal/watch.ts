@@ -199,8 +199,12 @@ const factsOf = (
   const p99 = log?.minute.percentile(99, now)
   const old = p99 === undefined ? from : Math.min(from, Math.max(Verdict.floorMs, p99))
   const stuck = ages.filter((age) => age > old)
+  const ended = log?.recent.whole(now)
+  if (stuck.length === 0 && (ended === undefined || ended.count === 0)) {
+    return { name, calls: 0, slow: 0, p95Ms: null, normMs }
+  }
   const recent = new Histogram()
-  if (log !== undefined) recent.add(log.recent.whole(now))
+  if (ended !== undefined) recent.add(ended)
   const slow = recent.above(from) + stuck.length
   for (const age of stuck) recent.record(age)
   return { name, calls: recent.count, slow, p95Ms: recent.percentile(95) ?? null, normMs }

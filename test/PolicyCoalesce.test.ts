@@ -685,8 +685,8 @@ describe("what is the same", () => {
       Symbol("a"),
       null,
       [undefined],
-      // A hole.
-      [, 1],
+      // It has a hole only.
+      Array(1),
       { [Symbol("a")]: 1 },
       { toJSON: () => 1 },
       // Nobody lists it, and JSON writes what it says.

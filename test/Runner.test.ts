@@ -11,7 +11,23 @@ import {
   Policy,
   Reason
 } from "breakwater"
-import { Cause, Context, Data, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Tracer } from "effect"
+import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { FaultInjection } from "breakwater/testing"
+import {
+  Cause,
+  Context,
+  Data,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Schema,
+  SchemaTransformation,
+  Scope,
+  Tracer
+} from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { TestClock } from "effect/testing"
 import { Failed, failing, quiet, say, scripted, seededly, settle } from "./properties/support.ts"
 
@@ -351,6 +367,59 @@ describe("before anything is sent", () => {
         "not transient"
       ])
       assert.strictEqual((yield* refused(issued(8 * 86_400_000)))[0], "KeyExpired")
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a caller that gives up while its input is prepared is told of no failure", () =>
+    Effect.gen(function* () {
+      const input = Schema.String.pipe(
+        Schema.decodeTo(
+          Schema.String,
+          SchemaTransformation.transformEffect({
+            decode: (text: string) => Effect.succeed(text),
+            encode: (_: string) => Effect.never as Effect.Effect<string>
+          })
+        )
+      )
+      const { pay, sent } = yield* build({ input, idempotency: key({}) })
+      const fiber = yield* Effect.forkChild(pay, { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* Fiber.interrupt(fiber)
+      const exit = fiber.pollUnsafe()!
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause), String(exit))
+      assert.strictEqual(sent(), 0)
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a key that has no place in the request is refused", () =>
+    Effect.gen(function* () {
+      type Meta = { readonly payload: { readonly meta: string } }
+      class Api extends HttpApi.make("bank").add(
+        HttpApiGroup.make("bank").add(
+          HttpApiEndpoint.post("pay", "/payments", {
+            payload: Schema.Struct({ meta: Schema.String }),
+            success: Schema.String
+          })
+        )
+      ) {}
+      class Bank extends Integration.Service<Bank>()("test/Bank", decided, {
+        pay: HttpOperation.endpoint(Api, "bank", "pay", {
+          idempotency: Idempotency.keyed(({ payload }: Meta) => IdempotencyKey.derive("pay", payload.meta), {
+            lifetime: "1 day",
+            placement: Idempotency.bodyField(["meta", "key"])
+          })
+        })
+      }) {}
+      const provider = FaultInjection.make({ respond: () => ({ body: "ok" }) })
+      const layer = HttpIntegration.layer(Bank, { baseUrl: "https://bank.example" })
+      const bank = Context.get(yield* Layer.build(Layer.provide(layer, provider.layer)), Bank)
+      const failure = yield* failing(bank.pay({ payload: { meta: "o-1" } }))
+      assert.deepStrictEqual(
+        [failure.reason._tag, failure.reason.message, failure.outcome, failure.stopped],
+        ["InvalidInput", "the key belongs into the body's meta.key, but meta is no object", "NotSent", "not transient"]
+      )
+      assert.strictEqual(provider.requests.length, 0)
     }).pipe(seededly(1))
   )
 

@@ -372,22 +372,27 @@ describe("before anything is sent", () => {
 
   it.effect("a caller that gives up while its input is prepared is told of no failure", () =>
     Effect.gen(function* () {
-      const input = Schema.String.pipe(
-        Schema.decodeTo(
-          Schema.String,
-          SchemaTransformation.transformEffect({
-            decode: (text: string) => Effect.succeed(text),
-            encode: (_: string) => Effect.never as Effect.Effect<string>
-          })
+      const inputOf = (encode: Effect.Effect<string>) =>
+        Schema.String.pipe(
+          Schema.decodeTo(
+            Schema.String,
+            SchemaTransformation.transformEffect({
+              decode: (text: string) => Effect.succeed(text),
+              encode: (_: string) => encode
+            })
+          )
         )
-      )
-      const { pay, sent } = yield* build({ input, idempotency: key({}) })
+      const { pay, sent } = yield* build({ input: inputOf(Effect.never), idempotency: key({}) })
       const fiber = yield* Effect.forkChild(pay, { startImmediately: true })
       yield* TestClock.adjust("1 second")
       assert.isUndefined(fiber.pollUnsafe())
       yield* Fiber.interrupt(fiber)
       const exit = fiber.pollUnsafe()!
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause), String(exit))
+      // What preparing waits for may have been interrupted, and not the caller.
+      const other = yield* build({ input: inputOf(Effect.interrupt), idempotency: key({}) })
+      const ended = yield* Effect.exit(other.pay)
+      assert.isTrue(Exit.isFailure(ended) && Cause.hasInterruptsOnly(ended.cause), String(ended))
       assert.strictEqual(sent(), 0)
     }).pipe(seededly(1))
   )

@@ -9,7 +9,8 @@ import {
   OutboxStoreMemory,
   OutboxWorker,
   Policy,
-  Reason
+  Reason,
+  Telemetry
 } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
@@ -27,6 +28,7 @@ import {
   Scope,
   Tracer
 } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { TestClock } from "effect/testing"
 import { Failed, failing, quiet, say, scripted, seededly, settle } from "./properties/support.ts"
@@ -114,6 +116,61 @@ describe("the span of a call", () => {
       )
     }).pipe(seededly(1))
   )
+})
+
+describe("the event of a call", () => {
+  class Api extends HttpApi.make("things").add(
+    HttpApiGroup.make("things").add(HttpApiEndpoint.get("get", "/things", { success: Schema.String }))
+  ) {}
+  class Things extends Integration.Service<Things>()(
+    "test/Things",
+    {
+      policy: Policy.stack(Policy.standard({ maxAttempts: 1 }), Policy.hedge({ after: "100 millis", maxExtraLoad: 1 })),
+      exhausted: Exhaustion.fail,
+      orElse: seen
+    },
+    { get: HttpOperation.endpoint(Api, "things", "get") }
+  ) {}
+
+  it.effect("has the provider's id of the request that was answered, also where another was given up after it", () => {
+    const events: Array<Telemetry.CallObserved> = []
+    let requests = 0
+    const client = HttpClient.make((request) => {
+      const first = ++requests === 1
+      const answer = HttpClientResponse.fromWeb(
+        request,
+        Response.json("done", { headers: { "request-id": `req_${requests}` } })
+      )
+      return first ? Effect.never : Effect.succeed(answer)
+    })
+    return Effect.gen(function* () {
+      const things = yield* Things
+      assert.deepStrictEqual(yield* settle(things.get()), Exit.succeed("done"))
+      assert.deepStrictEqual(
+        events.map(({ attempts, requestId }) => [
+          attempts.map(({ reason, requestId }) => [reason, requestId]),
+          requestId
+        ]),
+        [
+          [
+            [
+              ["Success", "req_2"],
+              ["Interrupted", undefined]
+            ],
+            "req_2"
+          ]
+        ]
+      )
+    }).pipe(
+      Effect.provide(
+        HttpIntegration.layer(Things, { baseUrl: "http://things.test" }).pipe(
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client)),
+          Layer.provide(Telemetry.layerObserver((event) => void events.push(event)))
+        )
+      ),
+      seededly(1)
+    )
+  })
 })
 
 describe("a layer of the policy that dies", () => {

@@ -423,8 +423,13 @@ const lookFirst =
             onNone: () => {
               // The look settles what was done before, unless a 2xx was read: then it is only not to be seen yet.
               if (record.prior === "Applied") {
+                const unseen = Reason.make("Failed", {
+                  message: "it was answered before, and a look does not find it; nothing was sent",
+                  transient: true,
+                  outcome: "Applied"
+                })
                 return Effect.withFiber((fiber) =>
-                  Effect.fail(record.fail({ ...unknown, outcome: "Applied" }, "a repeat is not safe", nowOf(fiber)))
+                  Effect.fail(record.fail(unseen, "a repeat is not safe", nowOf(fiber)))
                 )
               }
               record.prior = "NotSent"

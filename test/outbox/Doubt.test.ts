@@ -11,11 +11,14 @@ import {
   OutboxStoreMemory,
   OutboxWorker,
   Policy,
-  Reason
+  Reason,
+  Telemetry
 } from "breakwater"
-import { Data, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Data, Duration, Effect, Exit, Fiber, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Declined, Provider, Shop } from "./shop.ts"
+
+class Away extends Data.TaggedError("Away") {}
 
 /** Handlers, and what they were told. */
 const telling = () => {
@@ -41,8 +44,6 @@ const run = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   })
 
 describe("an entry whose earlier tries may have happened", () => {
-  class Away extends Data.TaggedError("Away") {}
-
   it.effect("stays Unknown after a try that was turned away here, and its verdict is Unknown too", () => {
     const sent: Array<string> = []
     // The third answer that is lost opens the circuit, for longer than the calls may wait.
@@ -98,6 +99,81 @@ describe("an entry whose earlier tries may have happened", () => {
         assert.deepStrictEqual([state, outcome], ["NeedsReconcile", "Unknown"])
       }
       assert.strictEqual(sent.length, 3)
+    }).pipe(Effect.provide(Integration.layer(Bank).pipe(Layer.provideMerge(OutboxStoreMemory.layer))))
+  })
+})
+
+describe("a stored call that is made again", () => {
+  it.effect("is told of under the id of what caused it, whatever trace it is made in", () => {
+    const events: Array<Telemetry.CallObserved> = []
+    return Effect.gen(function* () {
+      const shop = yield* Shop
+      const provider = yield* Provider
+      provider.next("Down", "Down")
+      yield* run(Effect.provideService(shop.charge({ order: "o1", amount: 1 }), Telemetry.CorrelationId, "request-42"))
+      const { handlers, told } = telling()
+      const all = { park: handlers, charge: handlers, once: handlers, lane: handlers, look: handlers }
+      yield* Effect.scoped(Effect.andThen(Layer.build(OutboxWorker.layer(Shop, all)), TestClock.adjust("5 minutes")))
+      assert.deepStrictEqual(told, ["delivered Applied"])
+      assert.deepStrictEqual(
+        events.map(({ callOutcome, correlationId }) => [callOutcome, correlationId]),
+        [
+          ["queued", "request-42"],
+          ["ok", "request-42"]
+        ]
+      )
+      assert.isDefined(events[1]!.traceId)
+    }).pipe(
+      Effect.provide(
+        Shop.layer.pipe(
+          Layer.provide(Telemetry.layerObserver((event) => void events.push(event))),
+          Layer.provideMerge(Provider.layer),
+          Layer.provideMerge(OutboxStoreMemory.layer)
+        )
+      )
+    )
+  })
+
+  it.effect("is not made where a look does not find what was answered before", () => {
+    let sent = 0
+    let looks = 0
+    class Bank extends Integration.Service<Bank>()(
+      "test/Answered",
+      { policy: Policy.standard({ maxAttempts: 1 }), exhausted: Exhaustion.fail, orElse: () => new Away() },
+      {
+        pay: Outbox.writeAhead(
+          Operation.mutation("pay", {
+            input: Schema.String,
+            success: Schema.String,
+            idempotency: Idempotency.reconcilable(() => Effect.sync(() => (looks++, Option.none())), {
+              settle: "5 seconds"
+            }),
+            send: () => Effect.suspend(() => Effect.fail(sent++)),
+            // It was done, and what it was answered with is lost.
+            classify: () => Reason.unavailable({ outcome: "Applied" })
+          })
+        )
+      }
+    ) {}
+    return Effect.gen(function* () {
+      const store = yield* OutboxStore.OutboxStore
+      const bank = yield* Bank
+      const { handlers, told } = telling()
+      yield* run(bank.pay("first"))
+      assert.deepStrictEqual([sent, looks], [1, 0])
+      yield* Effect.scoped(
+        Effect.andThen(Layer.build(OutboxWorker.layer(Bank, { pay: handlers })), TestClock.adjust("1 minute"))
+      )
+      const [entry] = yield* store.list({}, { limit: 1 })
+      assert.strictEqual(sent, 1)
+      assert.isTrue(looks > 0)
+      assert.deepStrictEqual(told, [])
+      assert.deepStrictEqual([entry!.state, entry!.outcome], ["Pending", "Applied"])
+      const last = entry!.history.at(-1)!
+      assert.deepStrictEqual(
+        [last.reason, last.outcome, last.message],
+        ["Failed", "NotSent", "it was answered before, and a look does not find it; nothing was sent"]
+      )
     }).pipe(Effect.provide(Integration.layer(Bank).pipe(Layer.provideMerge(OutboxStoreMemory.layer))))
   })
 })

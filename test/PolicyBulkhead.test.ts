@@ -806,8 +806,8 @@ describe("the permits", () => {
     const [second, third] = [ticket(), ticket()]
     assert.isFalse(permits.take(second))
     assert.isFalse(second.held)
-    permits.join(second, () => true)
-    permits.join(third, () => true)
+    permits.join(second, () => true, 0)
+    permits.join(third, () => true, 0)
     // Two more than may run, as a bulkhead that observes lets them through.
     const extra = [ticket(), ticket()]
     for (const one of extra) permits.exceed(one)
@@ -827,8 +827,8 @@ describe("the permits", () => {
     const permits = new Permits(1, 3)
     const [first, second, third] = [ticket(), ticket(), ticket()]
     permits.take(first)
-    permits.join(second, () => true)
-    permits.join(third, () => true)
+    permits.join(second, () => true, 0)
+    permits.join(third, () => true, 0)
     const waiting = Effect.runFork(permits.wait(second))
     waiting.interruptUnsafe()
     assert.strictEqual(permits.waiting.size, 1)
@@ -838,11 +838,27 @@ describe("the permits", () => {
     assert.deepStrictEqual(Effect.runSyncExit(permits.wait(third)), Exit.void)
   })
 
+  it("tell since when each one waits, of every key, and of nobody who no longer does", () => {
+    const bulkhead = new Bulkhead(1, 2)
+    assert.deepStrictEqual(bulkhead.waits(), [])
+    const holders = ["a", "b"].map((key) => {
+      const holder = ticket()
+      bulkhead.of(key).take(holder)
+      return holder
+    })
+    bulkhead.of("a").join(ticket(), () => true, 10)
+    bulkhead.of("a").join(ticket(), () => true, 20)
+    bulkhead.of("b").join(ticket(), () => true, 15)
+    assert.deepStrictEqual(bulkhead.waits(), [10, 20, 15])
+    bulkhead.of("a").release(holders[0]!)
+    assert.deepStrictEqual(bulkhead.waits(), [20, 15])
+  })
+
   it("are full when as many wait as may", () => {
     const permits = new Permits(1, 1)
     permits.take(ticket())
     assert.isFalse(permits.isFull)
-    permits.join(ticket(), () => true)
+    permits.join(ticket(), () => true, 0)
     assert.isTrue(permits.isFull)
   })
 
@@ -852,14 +868,14 @@ describe("the permits", () => {
     assert.strictEqual(bulkhead.of("a"), permits)
     const [holder, waiter] = [ticket(), ticket()]
     permits.take(holder)
-    permits.join(waiter, () => true)
+    permits.join(waiter, () => true, 0)
     bulkhead.done("a", permits)
     assert.strictEqual(bulkhead.of("a"), permits)
     assert.deepStrictEqual([bulkhead.size, bulkhead.taken, bulkhead.waiting.size], [1, 1, 1])
     permits.release(holder)
     permits.release(waiter)
     // Somebody waits while nobody runs: the bulkhead has just been told of the end of the last.
-    permits.join(ticket(), () => true)
+    permits.join(ticket(), () => true, 0)
     bulkhead.done("a", permits)
     assert.strictEqual(bulkhead.of("a"), permits)
     for (const leave of permits.waiting.keys()) permits.waiting.delete(leave)

@@ -22,7 +22,7 @@ export class Permits {
   /** Of those, how many would have been turned away. */
   extra = 0
   /** Who waits, in order: whether the bulkhead still enforces for them, and since when they wait, in epoch milliseconds. */
-  readonly waiting = new Map<() => void, { readonly enforces: () => boolean; readonly since: number | undefined }>()
+  readonly waiting = new Map<() => void, { readonly enforces: () => boolean; readonly since: number }>()
   readonly concurrency: number
   readonly queue: number
 
@@ -71,7 +71,7 @@ export class Permits {
   }
 
   /** Stands in the queue from now on: between looking whether it is full and joining it nobody else may come. */
-  join(ticket: Ticket, enforces: () => boolean, since?: number): void {
+  join(ticket: Ticket, enforces: () => boolean, since: number): void {
     const take = () => {
       ticket.held = true
       ticket.wake?.()
@@ -147,7 +147,7 @@ export class Bulkhead {
 
   /** Since when each attempt waits that waits now, of all keys, in epoch milliseconds. */
   waits(): ReadonlyArray<number> {
-    return [...this.keys.values()].flatMap(({ waiting }) => [...waiting.values()].map(({ since }) => since ?? 0))
+    return [...this.keys.values()].flatMap(({ waiting }) => [...waiting.values()].map(({ since }) => since))
   }
 
   /** Attempts that wait, of all keys. */

@@ -353,7 +353,7 @@ describe("the permits alone", () => {
     const permits = new Permits(1, 3)
     const tickets = [{ held: false }, { held: false }, { held: false }]
     assert.isTrue(permits.take(tickets[0]!))
-    for (const ticket of tickets.slice(1)) permits.join(ticket, () => true)
+    for (const ticket of tickets.slice(1)) permits.join(ticket, () => true, 0)
     const fibers = tickets.map((ticket) => Effect.runFork(permits.wait(ticket)))
     assert.deepStrictEqual(
       tickets.map(({ held }) => held),

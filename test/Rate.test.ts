@@ -205,6 +205,66 @@ describe("a wait that can't fit", () => {
   )
 })
 
+describe("who waits", () => {
+  it.effect("is known with the time since when, of every key, until it goes on or gives up", () =>
+    Effect.gen(function* () {
+      const limiter = limiterOf({ limit: 1 })
+      assert.deepStrictEqual(limiter.waits(), [])
+      const [a, b] = [limiter.bucket("a", 0), limiter.bucket("b", 0)]
+      for (const bucket of [a, b]) yield* bucket.acquire(new Ticket(1, Infinity))
+      assert.deepStrictEqual(limiter.waits(), [])
+      yield* start(a, new Ticket(1, Infinity))
+      yield* TestClock.adjust(100)
+      const second = yield* start(a, new Ticket(1, Infinity))
+      yield* start(b, new Ticket(1, Infinity))
+      assert.deepStrictEqual(a.waits(), [0, 100])
+      assert.deepStrictEqual(limiter.waits(), [0, 100, 100])
+      yield* TestClock.adjust(900)
+      assert.deepStrictEqual(limiter.waits(), [100])
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(limiter.waits(), [])
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(second)))
+    })
+  )
+
+  it.effect("is turned away at once where the provider says that its cost is more than is left for too long", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf({ limit: 10, window: 10_000 }).bucket("a", 0)
+      yield* bucket.acquire(new Ticket(10, Infinity))
+      const head = yield* start(bucket, new Ticket(2, Infinity))
+      const dear = yield* start(bucket, new Ticket(5, 20_000))
+      const cheap = yield* start(bucket, new Ticket(1, 20_000))
+      const patient = yield* start(bucket, new Ticket(5, 60_000))
+      yield* bucket.note(3, 60_000, 0)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(told((yield* Fiber.await(dear)) as Exit.Exit<void, object>), Duration.minutes(1))
+      for (const waiting of [head, cheap, patient]) assert.isUndefined(waiting.pollUnsafe())
+      // What is exactly as much as is left may go.
+      const exact = limiterOf({ limit: 10, window: 10_000 }).bucket("b", 0)
+      yield* exact.acquire(new Ticket(10, Infinity))
+      yield* start(exact, new Ticket(1, Infinity))
+      const fits = yield* start(exact, new Ticket(3, 20_000))
+      yield* exact.note(3, 60_000, 0)
+      yield* TestClock.adjust(0)
+      assert.isUndefined(fits.pollUnsafe())
+    })
+  )
+
+  it.effect("and is first goes on as soon as the provider says that there is more", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf({ limit: 10, window: 10_000 }).bucket("a", 0)
+      yield* bucket.note(0, 60_000, 0)
+      const head = yield* start(bucket, new Ticket(2, Infinity))
+      const next = yield* start(bucket, new Ticket(2, Infinity))
+      yield* TestClock.adjust(5_000)
+      assert.isUndefined(head.pollUnsafe())
+      yield* bucket.note(10, 60_000, 5_000)
+      yield* TestClock.adjust(0)
+      for (const fiber of [head, next]) assert.deepStrictEqual(fiber.pollUnsafe(), Exit.void)
+    })
+  )
+})
+
 describe("what other processes are told", () => {
   it.effect("each pause that is one, and nothing else", () =>
     Effect.gen(function* () {

@@ -47,8 +47,10 @@ export const makeWork = (parts: Parts): Pick<Store, "claim" | "settle"> => {
   /** The state of an entry that its owner has ended, for who still owns it and meets a condition. */
   const write = ({ epoch, id }: Owner, verdict: Verdict, learned: Learned, condition: Fragment) => {
     const ago = (column: string, millis: number | undefined) =>
-      millis === undefined ? sql`` : sql`${sql(column)} = ${db.now} - ${number(Math.max(0, Math.round(millis)))},`
-    return sql<Row>`UPDATE ${entries} SET
+      millis === undefined ? sql`` : sql`${sql(column)} = clock.now - ${number(Math.max(0, Math.round(millis)))},`
+    // One reading of the clock: what is told of before now is told from the moment that is written down.
+    return sql<Row>`WITH clock ${db.materialized} (SELECT ${db.clock} AS now)
+      UPDATE ${entries} SET
         ${changeOf(verdict)}
         outcome = ${learned.outcome},
         ${ago("first_sent_at", learned.firstSentAgo)}
@@ -56,20 +58,20 @@ export const makeWork = (parts: Parts): Pick<Store, "claim" | "settle"> => {
         history = ${JSON.stringify(learned.history)},
         last_reason = ${text(lastReason(learned.history))},
         lease_until = NULL,
-        changed_at = ${db.now}
-      WHERE id = ${id} AND epoch = ${number(epoch)} AND state = 'Leased' AND ${condition}
+        changed_at = clock.now
+      FROM clock WHERE id = ${id} AND epoch = ${number(epoch)} AND state = 'Leased' AND ${condition}
       RETURNING *`
   }
   const changeOf = (verdict: Verdict): Fragment => {
     switch (verdict._tag) {
       case "Delivered":
         return sql`state = 'Delivered', why = NULL, payload = '', answer = NULL, result = ${text(verdict.result)},
-          ready_at = NULL, forget_at = ${db.now} + ${number(millisOf(verdict.keep))},`
+          ready_at = NULL, forget_at = clock.now + ${number(millisOf(verdict.keep))},`
       case "Dead":
       case "NeedsReconcile":
         return sql`state = ${verdict._tag}, why = ${verdict.why}, answer = NULL, ready_at = NULL,`
       case "Again": {
-        const due = sql`${db.now} + ${number(millisOf(verdict.delay))}`
+        const due = sql`clock.now + ${number(millisOf(verdict.delay))}`
         return sql`state = 'Pending', why = NULL, answer = ${text(verdict.answer)}, due_at = ${due}, ready_at = ${due},
           attempts = attempts - ${number(verdict.counts ? 0 : 1)}, tries = tries - ${number(verdict.pausing ? 0 : 1)},`
       }

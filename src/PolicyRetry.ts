@@ -96,8 +96,9 @@ const settingsOf = (maxAttempts: number, schedule: object): Readonly<Record<stri
  * @category models
  * @since 0.1.0
  */
-export interface Retry extends Policy<"retry", "any"> {
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R>
+export interface Retry<in E0 = unknown> extends Policy<"retry", "any"> {
+  /** `E0` is what `classify` can judge: an effect that may fail with more is refused. */
+  <A, E extends E0 | CallFailure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R>
 }
 
 /**
@@ -124,14 +125,14 @@ export interface Retry extends Policy<"retry", "any"> {
  * @category layers
  * @since 0.1.0
  */
-export const retry = <E0 = never>(
+export const retry = <E0 = unknown>(
   schedule: Schedule.Schedule<unknown, CallFailure> = backoff(),
   options?: {
     readonly maxAttempts?: number | undefined
     readonly repeats?: string | undefined
     readonly classify?: ((error: E0) => Reason.Verdict | undefined) | undefined
   }
-): Retry => {
+): Retry<E0> => {
   const maxAttempts = options?.maxAttempts ?? 3
   return standalone(
     callLayer({
@@ -158,7 +159,7 @@ export const retry = <E0 = never>(
       },
       build: (site) => Effect.succeed((step) => retrying(site, maxAttempts, schedule, step))
     }),
-    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R> =>
+    <A, E extends E0 | CallFailure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, CallFailure, R> =>
       Effect.withFiber((fiber) => {
         const now = nowOf(fiber)
         const record = alone("retry", now)
@@ -167,7 +168,8 @@ export const retry = <E0 = never>(
           call.sent(nowOf(fiber))
           return Effect.mapError(self, (error): Reason.Reason => {
             if (isCallFailure(error)) return error.reason
-            const verdict = options?.classify?.(error as unknown as E0)
+            // What is no `CallFailure` is an `E0`: a generic type is not narrowed that far.
+            const verdict = options?.classify?.(error as E0)
             return verdict === undefined
               ? Reason.make("Failed", { error, cause: error })
               : Reason.make(verdict.reason, { ...verdict, error, cause: error })

@@ -77,6 +77,7 @@ export interface FailureSnapshot {
   /** Whether its effect happened. */
   readonly outcome: Outcome
   readonly reason: string
+  /** Attempts that were made: of a call that was turned away 0. */
   readonly attempts: number
   readonly latencyMs: number
   readonly traceId: string | null

@@ -233,6 +233,12 @@ describe("failures", () => {
     assert.deepStrictEqual(reasons, ["Failed", "timeout", "exhausted"])
   })
 
+  it("count the attempts that were made, and not those that were turned away", () => {
+    const rejected = attempt({ reason: "CircuitOpen", outcome: "NotSent" })
+    const [only] = log(failed(1, { callOutcome: "rejected_breaker", attempts: [rejected] })).failures()
+    assert.strictEqual(only!.attempts, 0)
+  })
+
   it("keep no long texts of others", () => {
     const long = "x".repeat(5_000)
     const [only] = log(failed(1, { correlationId: long, key: long, requestId: long, traceId: long })).failures()

@@ -1,8 +1,7 @@
 // What the dashboard remembers of the calls that ended: windows of counts and of durations, in memory that does not grow
 // with the calls. Times come with the events, from Effect's clock; nothing here reads one.
 import { Histogram, SlidingHistogram } from "../../internal/histogram.ts"
-import * as Reason from "../../Reason.ts"
-import type { CallObserved, CallOutcome } from "../../Telemetry.ts"
+import { attemptsMade, type CallObserved, type CallOutcome } from "../../Telemetry.ts"
 import type { FailureSnapshot, HeatColumn } from "../Snapshot.ts"
 
 /** The length of a window, how many are the last minute, and how many are kept. */
@@ -254,8 +253,7 @@ export class IntegrationLog {
     const now = event.startedAt + event.latency
     const operation = this.operation(event.operation)
     this.lastAt = Math.max(this.lastAt, now)
-    let attempts = 0
-    for (const { reason } of event.attempts) if (!Reason.isLocalRejection({ _tag: reason })) attempts++
+    const attempts = attemptsMade(event)
     const timed = isTimed(event, attempts, operation, now)
     count(operation.at(now), event, attempts, timed)
     count(this.slots.at(now), event, attempts, timed)
@@ -268,7 +266,7 @@ export class IntegrationLog {
       while (bucket < heatBounds.length && event.latency >= heatBounds[bucket]!) bucket++
       this.heat.at(now).counts[bucket]!++
     }
-    if (isError(event.callOutcome)) this.keep(event, now)
+    if (isError(event.callOutcome)) this.keep(event, attempts, now)
   }
 
   /** The sums of what is now. */
@@ -319,7 +317,7 @@ export class IntegrationLog {
     this.pieceAt = now
   }
 
-  private keep(event: CallObserved, at: number): void {
+  private keep(event: CallObserved, attempts: number, at: number): void {
     const short = (text: string | undefined) => text?.slice(0, longestText) ?? null
     this.failed[this.nextFailure] = {
       at,
@@ -327,7 +325,7 @@ export class IntegrationLog {
       callOutcome: event.callOutcome,
       outcome: event.outcome,
       reason: reasonOf(event),
-      attempts: event.attempts.length,
+      attempts,
       latencyMs: event.latency,
       traceId: short(event.traceId),
       correlationId: event.correlationId.slice(0, longestText),

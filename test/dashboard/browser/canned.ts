@@ -129,7 +129,7 @@ export const slow = (name: string, cause: Cause, reason: string, more: Partial<I
     oldestActiveMs: 9_100,
     heat: heat(begin, { bucket: 3, calls: 40, late: { bucket: 7, since: 16 } }),
     time: { providerMs: 1_610, queueMs: 12, retriesMs: 95 },
-    failures: [failure(begin - 2_000), failure(begin - 9_000, { reason: "503", callOutcome: "exhausted" })],
+    failures: [failure(begin - 2_000), failure(begin - 9_000, { reason: "503 Unavailable", callOutcome: "exhausted" })],
     outcomes: { ok: 701, ok_after_retry: 22, timeout: 20, exhausted: 7 },
     ...more
   })

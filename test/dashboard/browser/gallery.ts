@@ -46,9 +46,8 @@ export const morning = snapshot([
     failures: [
       failure(begin - 1_300),
       failure(begin - 6_700, {
-        reason: "503",
+        reason: "503 Unavailable",
         callOutcome: "exhausted",
-        outcome: "Refused",
         latencyMs: 4_870,
         traceId: "9d1be7c04a3f4e21b8c6a70d5e2f1133",
         correlationId: "1f0e9d8c-77aa-4b2f-9c35-7be01d4f66a2",

@@ -32,7 +32,7 @@ describe("a soak of the outbox on SQLite", () => {
     "a kill at every point: every committed call is made once, and its end is told once",
     () =>
       Effect.gen(function* () {
-        const report = yield* soak({ store: "sqlite", kills: points.length, stops: 1, faults: 0.1 }, bundle)
+        const report = yield* soak({ store: "sqlite", kills: points.length, stops: 3, faults: 0.1 }, bundle)
         const all = JSON.stringify(report, null, 2)
         assert.deepStrictEqual(found(report), nothing, all)
         assert.deepStrictEqual(Object.keys(report.killsByPoint).toSorted(), points.toSorted())
@@ -40,8 +40,9 @@ describe("a soak of the outbox on SQLite", () => {
         assert.isAtLeast(report.delivered, 10)
         assert.isAtLeast(report.rolledBack, 1)
         assert.isAtLeast(report.redriven, 1)
-        // The one that is stopped has its answer and has not written it down: another one took over meanwhile.
-        assert.strictEqual(report.stopsByPoint["before verdict"], 1)
+        // Whoever is stopped has its answer and has not written it down, or waits for it: another one took over meanwhile.
+        // One may be killed before it can be turned away, on a busy machine; not all three.
+        assert.deepStrictEqual(Object.values(report.stopsByPoint), [1, 1, 1])
         assert.isAtLeast(report.fenced, 1)
       }),
     minutes

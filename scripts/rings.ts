@@ -64,7 +64,7 @@ const folders: Readonly<Record<string, { readonly ring: string; readonly mayImpo
   redis: { ring: "ring 3", mayImport: [] },
   workflow: { ring: "ring 3", mayImport: [] },
   dashboard: { ring: "dashboard", mayImport: ["http"] },
-  cli: { ring: "the command line", mayImport: ["sql", "dashboard"] },
+  cli: { ring: "the command line", mayImport: ["sql"] },
   testing: { ring: "testing", mayImport: ["http"] }
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm test`: every suite but the slow ones, and those that need a browser. Arguments go to vitest: `npm test -- test/Policy.test.ts`. One of those
- * that is named is run.
+ * `npm test`: every suite but the slow ones and those that need a browser. Arguments go to vitest:
+ * `npm test -- test/Policy.test.ts`. One of those that is named is run.
  */
 import { bin, isMain, run } from "./run.ts"
 import { browser, slow } from "./slow.ts"

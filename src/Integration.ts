@@ -229,7 +229,7 @@ export const Service =
     const runtime: Runtime = {
       id,
       defaults: defaults as AnyDefaults,
-      operations: operations as unknown as Readonly<Record<string, Operation.Any>>
+      operations: operations
     }
     return Object.assign(tag, {
       [DefinitionId]: runtime,
@@ -295,10 +295,7 @@ export const layer = <Self, Id extends string, Methods, R>(
   self: ServiceClass<Self, Id, Methods, R>,
   options?: LayerOptions<Methods>
 ): Layer.Layer<Self, PolicyError, R> =>
-  Layer.effect(
-    self as unknown as Context.Key<Self, Methods>,
-    build(self, options as LayerOptions<unknown> | undefined)
-  ) as never
+  Layer.effect(self, build(self, options as LayerOptions<unknown> | undefined)) as never
 
 const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Effect<never, PolicyError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -496,7 +493,7 @@ export const planText = (self: Any): string => {
 export const control = <Self, Id extends string, Methods, R>(
   self: ServiceClass<Self, Id, Methods, R>
 ): Effect.Effect<Controls.Control<keyof Methods & string>, never, Self> =>
-  Effect.map(Effect.service(self as unknown as Context.Key<Self, object>), (service) =>
+  Effect.map(Effect.service(self), (service) =>
     Controls.make(
       self[DefinitionId].id,
       (service as { readonly [Controls.ControlId]?: Controls.Controlled })[Controls.ControlId]

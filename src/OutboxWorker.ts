@@ -218,7 +218,7 @@ export const layer = <Self, Id extends string, Methods, R, const H extends AllHa
           return yield* new PolicyError({ integration: durable.integration, operation: `${name} (worker)`, problems })
         }
         // The types have matched names and handlers; by name they are looked up.
-        yield* run(durable, (handlers as unknown as Readonly<Record<string, AnyHandlers>>)[name]!, store, {
+        yield* run(durable, (handlers as Readonly<Record<string, AnyHandlers>>)[name]!, store, {
           concurrency,
           schedule: own.schedule ?? backoff,
           maxAttempts,

@@ -271,7 +271,7 @@ export const once =
     const timeToLive = Duration.fromInputUnsafe(options.timeToLive ?? "7 days")
     const wait = Duration.fromInputUnsafe(options.wait ?? 0)
     const encodeInput = Schema.encodeEffect(options.input)
-    const codec = resultCodec(options.success, options.error ?? (Schema.Never as unknown as Codec<E0>))
+    const codec = resultCodec(options.success, options.error ?? Schema.Never)
     const max = options.maxStored ?? 256 * 1024
     const mode: Mode = options.mode
 

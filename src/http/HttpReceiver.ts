@@ -172,7 +172,7 @@ export type Middleware<M extends Mode, R> = HttpRouter.Middleware<{
 export const middleware = <M extends Mode, R = never>(options: Options<M, R>): Middleware<M, R> =>
   HttpRouter.middleware<{ provides: Running }>()(
     Effect.map(open(options.name, options), (guard) => (handler) => guard(handler, ofRoute) as Guarded<R>)
-  ) as unknown as Middleware<M, R>
+  )
 
 type Guarded<R> = Effect.Effect<Response, Types.unhandled, R | HttpRouter.Provided>
 

@@ -123,7 +123,8 @@ export const standalone = <F extends (self: never) => unknown>(layer: Layer, alo
     name: { value: layer.name },
     pipe: { value: Proto.pipe }
   })
-  return self as unknown as Any & F
+  // The function has just got what a policy has.
+  return self as Any & F
 }
 
 type Build<E> = (
@@ -155,7 +156,8 @@ const defaults: Pick<Common, "limits" | "problems" | "longRunning" | "mode" | "o
   tunable: undefined
 }
 
-// A layer of the library sees the mutable record behind `Call`; every call has one.
+// A layer of the library sees the mutable record behind `Call`; every call has one. Its options leave out what they have
+// no word for and never say `undefined`, so that a default stands: the two casts say that, and which record `build` sees.
 
 /** A layer around each attempt. */
 export const attemptLayer = (options: Options<Reason>): Layer =>

@@ -125,7 +125,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
         decode: HttpApiClient.decodeResponse(api, {
           group: groupName as never,
           endpoint: endpointName as never
-        }) as unknown as Decode,
+        }),
         decodeErrorIn2xx: decodersOfErrorsIn2xx(errors, mergedAnnotations)
       }
     }

@@ -36,11 +36,11 @@ export const successOf = (endpoint: HttpApiEndpoint.Top): Schema.Constraint | un
   anyOf(
     Array.from(endpoint.success, (schema) =>
       HttpApiSchema.isWithHeaders(schema)
-        ? (Schema.Struct({
+        ? Schema.Struct({
             [HttpApiSchema.WithHeadersValueTypeId]: Schema.Literal(HttpApiSchema.WithHeadersValueTypeId),
             body: schema.schema,
             headers: schema.headers
-          }) as unknown as Schema.Top)
+          })
         : schema
     )
   )

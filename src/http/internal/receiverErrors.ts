@@ -27,9 +27,9 @@ const single = (cause: Cause.Cause<unknown>): Cause.Reason<unknown> | undefined 
 const isOfRequest = (error: unknown): boolean =>
   HttpApiError.HttpApiSchemaError.is(error) && error.kind !== "Body" && error.kind !== "ResponseHeaders"
 
+/** `isTagged` knows no more than the tag: that of Effect's error, which has a reason. */
 const isUnreadable = (error: unknown): boolean =>
-  Predicate.isTagged(error, "HttpServerError") &&
-  (error as unknown as HttpServerError).reason._tag === "RequestParseError"
+  Predicate.isTagged(error, "HttpServerError") && (error as HttpServerError).reason._tag === "RequestParseError"
 
 /** Around a route: a failure becomes a response outside of it, as Effect's server does it. */
 export const ofRoute = (cause: Cause.Cause<unknown>): Effect.Effect<Failed> => {

@@ -78,9 +78,7 @@ export const openHttp = (
 
     const execute = (request: Request): Effect.Effect<Response, unknown> => {
       const header = unsendable(request)
-      return header === undefined
-        ? (client.execute(request) as unknown as Effect.Effect<Response, unknown>)
-        : Effect.fail(new Unsendable(header))
+      return header === undefined ? client.execute(request) : Effect.fail(new Unsendable(header))
     }
     const middleware = reflected.middleware
       .map((key) => built.mapUnsafe.get(key) as Middleware | undefined)
@@ -224,6 +222,7 @@ export const openHttp = (
         if (known !== undefined) return Effect.fail(known)
       }
       // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
+      // It reads these four, and no other part of a response.
       const buffered = {
         status,
         headers,

@@ -140,6 +140,8 @@ const render = () => {
   const title = slowest === null ? "Integrations" : "\u25b2 " + visible(slowest.integration) + ": " + slowest.cause;
   if (document.title !== title) document.title = title;
   say(byId("process"), "This process only, since " + clock(since) + ".");
+  // A process that was restarted within a second is another one all the same.
+  mark(byId("process"), "title", isNumber(since) ? new Date(since).toISOString() : null);
 
   const tiles = byId("tiles");
   const held = isHeld(tiles);

@@ -63,13 +63,14 @@ const folders: Readonly<Record<string, { readonly ring: string; readonly mayImpo
   sql: { ring: "ring 3", mayImport: [] },
   redis: { ring: "ring 3", mayImport: [] },
   workflow: { ring: "ring 3", mayImport: [] },
+  undici: { ring: "ring 3", mayImport: ["http"] },
   dashboard: { ring: "dashboard", mayImport: ["http"] },
   cli: { ring: "the command line", mayImport: ["sql"] },
   testing: { ring: "testing", mayImport: ["http"] }
 }
 
 /** The folders that may import Node's modules, and that nothing else in src/ may import, but for the command line. */
-const nodeFolders: ReadonlyArray<string> = ["src/sql/node/", "src/testing/node/", "src/cli/"]
+const nodeFolders: ReadonlyArray<string> = ["src/sql/node/", "src/testing/node/", "src/undici/", "src/cli/"]
 const nodeFolderOf = (path: string): string | undefined => nodeFolders.find((folder) => path.startsWith(folder))
 
 /** Which rings may import Effect's unstable modules: not at all, as types, or at run time. */
@@ -104,6 +105,11 @@ export const exceptions: ReadonlyArray<Exception> = [
     allow: "@effect/sql-pg/PgClient",
     because: "loaded only for a postgres:// URL, and a clear message says so where it is not installed"
   },
+  ...["src/undici/UndiciHttpClient.ts", "src/undici/internal/exchange.ts"].map((file) => ({
+    file,
+    allow: "undici",
+    because: "an optional peer: nothing outside src/undici imports this folder (DECISIONS)"
+  })),
   {
     file: "src/internal/timer.ts",
     allow: "timer",

@@ -733,10 +733,10 @@ describe.each(clients)("an attempt over $name", ({ client, name: over }) => {
 })
 
 describe("connections", () => {
-  const [undici, , fetch] = clients
+  const [undici, own, , fetch] = clients
   const keepAlive = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })
 
-  it.live.each([undici!, fetch!, { name: "node:http with keepAlive", client: keepAlive }])(
+  it.live.each([undici!, own!, fetch!, { name: "node:http with keepAlive", client: keepAlive }])(
     "are used again after whole answers of every kind, over $name",
     ({ client }) =>
       Effect.gen(function* () {

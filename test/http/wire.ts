@@ -10,6 +10,7 @@ import {
   type Reason
 } from "breakwater"
 import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { UndiciHttpClient } from "breakwater/undici"
 import { Context, Data, type Duration, Effect, Exit, Fiber, Layer, Logger, Schema, type Scope } from "effect"
 import { FetchHttpClient, type HttpClient } from "effect/http"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
@@ -203,11 +204,13 @@ export const clients: ReadonlyArray<{
   readonly client: Layer.Layer<HttpClient.HttpClient>
 }> = [
   { name: "undici", client: NodeHttpClient.layerUndici },
+  { name: "breakwater/undici", client: UndiciHttpClient.layer() },
   { name: "node:http", client: NodeHttpClient.layerNodeHttp },
   { name: "fetch", client: FetchHttpClient.layer }
 ]
 
-export const [undici, nodeHttp, fetch] = clients.map(({ client }) => client) as [
+export const [undici, , nodeHttp, fetch] = clients.map(({ client }) => client) as [
+  Layer.Layer<HttpClient.HttpClient>,
   Layer.Layer<HttpClient.HttpClient>,
   Layer.Layer<HttpClient.HttpClient>,
   Layer.Layer<HttpClient.HttpClient>

@@ -22,6 +22,7 @@ import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
+import { collectorOf, tooLarge } from "./collect.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
@@ -356,10 +357,10 @@ const noCredentials = (cause: unknown): Reason.Reason =>
     cause
   })
 
-const tooLarge = "too large"
-
 /** Reads a body to its end, or to the limit. A known length is read in one piece. */
 const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, unknown> => {
+  const collect = collectorOf(response)
+  if (collect !== undefined) return collect(limit)
   // These have no body, whatever length they speak of; it is read all the same, so that the connection is free again.
   const bodiless = response.request.method === "HEAD" || response.status === 204 || response.status === 304
   const length = bodiless ? 0 : Number(response.headers["content-length"] ?? NaN)

@@ -97,6 +97,7 @@ const layer = (options: BreakerOptions): Layer => {
     }`,
     problems,
     tunable: tunableOf(options, rules, layer),
+    settings,
     build: (site) =>
       Effect.flatMap(keyAt("the breaker", options.key, site), (keyed) =>
         Effect.flatMap(stateOf(site, name, settings, rules, stored, kind !== "call"), (state) =>

@@ -102,6 +102,7 @@ const layer = (options: BulkheadOptions): Layer => {
     }${describeKey(options.key)}`,
     problems,
     tunable: tunableOf(options, longest?.millis),
+    settings,
     build: (site) =>
       Effect.flatMap(keyAt("the bulkhead", options.key, site), (keyed) => {
         const keyOf = typeof keyed === "string" ? () => keyed : keyed

@@ -219,6 +219,7 @@ export const rateLimit = (options: RateLimitOptions): Policy<never, "any"> => {
         maxWait === undefined ? "" : `, waiting ${format(maxWait.millis)} at most`
       }${store === "memory" ? "" : ", shared by all processes"}`,
       problems,
+      settings,
       tunable: {
         settings: {
           RATE_LIMIT: { kind: "integer", value: limit },

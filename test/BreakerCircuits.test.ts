@@ -131,7 +131,13 @@ describe("a breaker's keys", () => {
           send: up
         })
       )
-      assert.match(String((error as Error).message), /"key":"operation".*one name is one state/)
+      // What was not chosen is not in it: the integration's has the key that every breaker has.
+      const rules =
+        '"consecutive":5,"rate":{"threshold":0.5,"size":20,"minimumCalls":20},"openFor":1000,"maxOpenFor":5000'
+      assert.strictEqual(
+        (error as Error).message,
+        `test/Scripted send: breaker breaker has {${rules},"key":"operation"} here and {${rules}} in send: one name is one state, give another name`
+      )
     }).pipe(seededly(1))
   )
 

@@ -47,7 +47,11 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     if (layer.slot === "call" || layer.slot === "attempt") layers.push(layer)
     // A breaker or a bulkhead of the operation stands beside the integration's. Under one name they must be one: the
     // second build of a name with other options is a PolicyError.
-    else unique.set(isStateful(layer) ? `${layer.slot} ${layer.name} ${layer.describe}` : layer.slot, layer)
+    else
+      unique.set(
+        isStateful(layer) ? `${layer.slot} ${layer.name} ${JSON.stringify(layer.settings)}` : layer.slot,
+        layer
+      )
   }
   layers.push(...unique.values())
   layers.sort((a, b) => rank(a.slot) - rank(b.slot))

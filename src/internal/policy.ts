@@ -51,6 +51,8 @@ interface Common {
   /** Whether it tells what it would do when it is in `observe`. A layer that can't is refused there. */
   readonly observes: boolean
   readonly tunable: Tunable | undefined
+  /** What it was given, of one that has state: under one name, those that were given the same are one. */
+  readonly settings: object | undefined
 }
 
 /**
@@ -144,16 +146,18 @@ interface Options<E> {
   readonly longRunning?: boolean | undefined
   readonly observes?: boolean | undefined
   readonly tunable?: Tunable | undefined
+  readonly settings?: object | undefined
   readonly build: Build<E>
 }
 
-const defaults: Pick<Common, "limits" | "problems" | "longRunning" | "mode" | "observes" | "tunable"> = {
+const defaults: Pick<Common, "limits" | "problems" | "longRunning" | "mode" | "observes" | "tunable" | "settings"> = {
   limits: {},
   problems: [],
   longRunning: false,
   mode: "enforce",
   observes: true,
-  tunable: undefined
+  tunable: undefined,
+  settings: undefined
 }
 
 // A layer of the library sees the mutable record behind `Call`; every call has one. Its options leave out what they have

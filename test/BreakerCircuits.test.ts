@@ -92,6 +92,20 @@ describe("a breaker's keys", () => {
     }).pipe(seededly(1))
   )
 
+  it.effect("by what a function reads: each as it comes up, and each says whether it is closed", () =>
+    Effect.gen(function* () {
+      let tenant = "a"
+      const { call, control, site } = yield* breaking({ consecutive: 1, key: () => tenant }, down)
+      assert.deepStrictEqual(control.circuits(), [])
+      const clear = () => site.clear.every((is) => is(undefined as unknown as Call, 0))
+      yield* Effect.exit(call)
+      assert.isFalse(clear())
+      tenant = "b"
+      assert.isTrue(clear())
+      assert.deepStrictEqual(control.circuits(), [{ key: "a", state: "Open", forced: undefined }])
+    }).pipe(seededly(1))
+  )
+
   it.effect("by host: the host of an HTTP operation", () =>
     Effect.gen(function* () {
       const provider = FaultInjection.make({
@@ -219,6 +233,31 @@ describe("a breaker that looks at time", () => {
       for (const fiber of fibers) assert.strictEqual(tagOf(yield* Fiber.await(fiber)), "ok")
       assert.strictEqual(events.at(-1)!.queueWait, 4_500)
       assert.strictEqual(control.circuits()[0]!.state, "Closed")
+    }).pipe(seededly(1))
+  )
+
+  it.effect("what an earlier attempt of the call waited makes a later one no faster", () =>
+    Effect.gen(function* () {
+      let held = true
+      const { call, control, sent } = yield* breaking(
+        { slow: { after: "1 second", size: 4, minimumCalls: 2 } },
+        () => (held ? Effect.delay(up(), "1 second") : Effect.delay(say(Reason.unavailable()), "1100 millis")),
+        "enforce",
+        Policy.stack(
+          Policy.retry(Policy.backoff({ base: 1 }), { maxAttempts: 2 }),
+          Policy.bulkhead({ concurrency: 1, queue: 10 })
+        )
+      )
+      const holding = yield* Effect.forEach([1, 2, 3], () => start(call))
+      const waiting = yield* start(call)
+      yield* TestClock.adjust("2500 millis")
+      held = false
+      yield* TestClock.adjust("10 seconds")
+      for (const fiber of holding) assert.strictEqual(tagOf(yield* Fiber.await(fiber)), "ok")
+      assert.strictEqual(tagOf(yield* Fiber.await(waiting)), "Unavailable")
+      // The fourth waited 3 s for its first attempt, and each of its two took longer than a second.
+      assert.strictEqual(sent.length, 5)
+      assert.strictEqual(control.circuits()[0]!.state, "Open")
     }).pipe(seededly(1))
   )
 

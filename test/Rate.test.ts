@@ -1,6 +1,6 @@
 // One key of a rate limit, and all keys of one: what is remembered, for how long, and what an end gives back.
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { type Bucket, Limiter, Ticket } from "../src/internal/rate.ts"
@@ -12,6 +12,42 @@ const limiterOf = (settings: Partial<Settings> = {}, shared?: Store) =>
   new Limiter("test", { limit: 100, window: 1_000, algorithm: "token-bucket", ...settings }, true, shared)
 
 const start = (bucket: Bucket, ticket: Ticket) => Effect.forkChild(bucket.acquire(ticket), { startImmediately: true })
+
+/** Starts attempts that give up at some time, and notes when each passes. */
+const pass = (bucket: Bucket, giveUpAts: ReadonlyArray<number>) =>
+  Effect.gen(function* () {
+    const passed: Array<number> = []
+    const passing = (giveUpAt: number) =>
+      Effect.andThen(
+        bucket.acquire(new Ticket(1, giveUpAt)),
+        Effect.map(Clock.currentTimeMillis, (now) => passed.push(now))
+      )
+    for (const giveUpAt of giveUpAts) yield* Effect.forkChild(passing(giveUpAt), { startImmediately: true })
+    return passed
+  })
+
+const memory = Effect.map(Layer.build(Layer.fresh(RateLimiter.layerStoreMemory)), (context) =>
+  Context.get(context, RateLimiter.RateLimiterStore)
+)
+
+/** A store for several processes whose answers take their time, and which token was asked for, and when. */
+const watched = (millis = 0) =>
+  Effect.map(memory, (store) => {
+    const asked: Array<number> = []
+    const slowly = <A, E>(self: Effect.Effect<A, E>) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        asked.push(now)
+        return millis === 0 ? self : Effect.tap(self, () => Effect.sleep(millis))
+      })
+    const watched: Store = {
+      ...store,
+      tokenBucket: (options) => slowly(store.tokenBucket(options)),
+      fixedWindow: (options) => slowly(store.fixedWindow(options))
+    }
+    return { store: watched, asked }
+  })
+
+const algorithms = ["token-bucket", "fixed-window"] as const
 
 /** How long one that was turned away is told to wait. */
 const told = (exit: Exit.Exit<void, { readonly retryAfter?: Duration.Duration | undefined }>) =>
@@ -49,6 +85,21 @@ describe("the keys of a rate limit", () => {
     })
   )
 
+  it.effect("one that somebody waits for is kept, even where the tokens are back", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf({ limit: 1 }).bucket("a", 0)
+      const ticket = new Ticket(1, Infinity)
+      yield* bucket.acquire(ticket)
+      yield* bucket.end(ticket, undefined)
+      const waiting = new Ticket(1, Infinity)
+      const fiber = yield* start(bucket, waiting)
+      assert.isFalse(bucket.isIdle(1_000))
+      yield* Fiber.interrupt(fiber)
+      yield* bucket.end(waiting, 0)
+      assert.isTrue(bucket.isIdle(1_000))
+    })
+  )
+
   it.effect("one whose tokens have not all come back is kept", () =>
     Effect.gen(function* () {
       const bucket = limiterOf({ limit: 2 }).bucket("a", 0)
@@ -81,10 +132,15 @@ describe("the keys of a rate limit", () => {
         yield* bucket.end(ticket, undefined)
       }
       assert.deepStrictEqual(decided, [undefined, undefined, "waited", "waited", "waited"])
+      // They have their turn in two windows, and half of the second is left for others.
       assert.deepStrictEqual(
-        [999, 1_000, 1_999, 2_000].map((now) => bucket.isIdle(now)),
-        [false, false, false, true]
+        [999, 1_000, 1_999, 2_000, 2_999, 3_000].map((now) => bucket.isIdle(now)),
+        [false, false, false, false, false, true]
       )
+      yield* TestClock.adjust(2_500)
+      for (const expected of [undefined, "waited"]) {
+        assert.strictEqual(yield* bucket.shadow(new Ticket(1, Infinity)), expected)
+      }
     })
   )
 })
@@ -161,6 +217,19 @@ describe("the end of an attempt", () => {
     })
   )
 
+  it.effect("leaves nothing behind of it in the tokens", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf().bucket("a", 0)
+      for (const cost of [0, 1, 2]) {
+        const ticket = new Ticket(1, Infinity)
+        yield* bucket.acquire(ticket)
+        yield* bucket.end(ticket, cost)
+      }
+      // Each that is in there makes every later token dearer to take.
+      assert.strictEqual((Reflect.get(bucket.tokens, "without") as ReadonlySet<unknown>).size, 0)
+    })
+  )
+
   it.effect("of one that never passed changes nothing", () =>
     Effect.gen(function* () {
       const bucket = limiterOf({ limit: 1 }).bucket("a", 0)
@@ -172,6 +241,104 @@ describe("the end of an attempt", () => {
       assert.strictEqual(bucket.tokens.available(0), 0)
       // The one that runs is still counted.
       assert.isFalse(bucket.isIdle(hour))
+    })
+  )
+})
+
+describe("what would have been, in `observe`", () => {
+  it.effect("while the provider asked for a pause: a wait where it fits, and a rejection where it does not", () =>
+    Effect.gen(function* () {
+      for (const algorithm of algorithms) {
+        const bucket = limiterOf({ algorithm }).bucket("a", 0)
+        yield* TestClock.adjust(1_000)
+        const now = yield* Clock.currentTimeMillis
+        yield* bucket.close(2_000, now)
+        assert.strictEqual(yield* bucket.shadow(new Ticket(1, now + 1_999)), "rejected", algorithm)
+        assert.strictEqual(yield* bucket.shadow(new Ticket(1, now + 2_000)), "waited", algorithm)
+        yield* TestClock.adjust(2_000)
+        assert.isUndefined(yield* bucket.shadow(new Ticket(1, 0)), algorithm)
+      }
+    })
+  )
+
+  it.effect("in windows: nobody overtakes, and the wait is that of those before and the own", () =>
+    Effect.gen(function* () {
+      const dear = limiterOf({ limit: 3, algorithm: "fixed-window" }).bucket("a", 0)
+      assert.isUndefined(yield* dear.shadow(new Ticket(2, Infinity)))
+      assert.strictEqual(yield* dear.shadow(new Ticket(2, Infinity)), "waited")
+      // A token is left, but another was first.
+      assert.strictEqual(yield* dear.shadow(new Ticket(1, Infinity)), "waited")
+      const bucket = limiterOf({ limit: 2, algorithm: "fixed-window" }).bucket("a", 0)
+      yield* TestClock.adjust(100)
+      for (const [giveUpAt, expected] of [
+        [100, undefined],
+        [100, undefined],
+        [999, "rejected"],
+        [1_000, "waited"],
+        [1_000, "waited"],
+        [1_999, "rejected"],
+        [2_000, "waited"]
+      ] as const) {
+        assert.strictEqual(yield* bucket.shadow(new Ticket(1, giveUpAt)), expected, String(giveUpAt))
+      }
+      // In the third window one has gone on by then, and one of its tokens is left.
+      yield* TestClock.adjust(2_000)
+      assert.isUndefined(yield* bucket.shadow(new Ticket(1, 0)))
+      assert.strictEqual(yield* bucket.shadow(new Ticket(1, Infinity)), "waited")
+    })
+  )
+
+  it.effect("a window that nobody came in takes nothing of the next", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf({ limit: 2, algorithm: "fixed-window" }).bucket("a", 0)
+      for (const expected of [undefined, undefined, "waited", "waited"]) {
+        assert.strictEqual(yield* bucket.shadow(new Ticket(1, Infinity)), expected)
+      }
+      yield* TestClock.adjust(5_000)
+      for (const expected of [undefined, undefined, "waited"]) {
+        assert.strictEqual(yield* bucket.shadow(new Ticket(1, Infinity)), expected)
+      }
+    })
+  )
+
+  it.effect("an attempt is counted while it runs, and gives back what it took", () =>
+    Effect.gen(function* () {
+      for (const algorithm of algorithms) {
+        const bucket = limiterOf({ limit: 2, algorithm }).bucket("a", 0)
+        const tickets = [new Ticket(2, Infinity), new Ticket(1, Infinity)] as const
+        assert.deepStrictEqual(
+          [yield* bucket.shadow(tickets[0]), yield* bucket.shadow(tickets[1])],
+          [undefined, "waited"]
+        )
+        assert.deepStrictEqual([tickets[0].passed, tickets[1].passed], [true, true])
+        assert.isFalse(bucket.isIdle(hour))
+        yield* bucket.end(tickets[1], 0)
+        assert.isFalse(bucket.isIdle(hour))
+        assert.strictEqual(bucket.tokens.available(0), 0)
+        yield* bucket.end(tickets[0], 0)
+        assert.strictEqual(bucket.tokens.available(0), 2)
+        assert.isTrue(bucket.isIdle(hour))
+      }
+    })
+  )
+
+  it.effect("a store that does not answer is told of, and holds nobody", () =>
+    Effect.gen(function* () {
+      for (const [answer, took] of [
+        [Effect.die("broken"), 0],
+        [Effect.never, 100]
+      ] as const) {
+        const { store } = yield* watched()
+        const limiter = limiterOf({}, { ...store, tokenBucket: () => answer })
+        const began = yield* Clock.currentTimeMillis
+        const shadow = yield* Effect.forkChild(limiter.bucket("a", 0).shadow(new Ticket(1, Infinity)), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust(100)
+        assert.deepStrictEqual(shadow.pollUnsafe(), Exit.succeed(undefined), String(took))
+        assert.isTrue(limiter.failing)
+        assert.strictEqual((yield* Clock.currentTimeMillis) - began, 100)
+      }
     })
   )
 })
@@ -268,10 +435,7 @@ describe("who waits", () => {
 describe("what other processes are told", () => {
   it.effect("each pause that is one, and nothing else", () =>
     Effect.gen(function* () {
-      const store = Context.get(
-        yield* Layer.build(Layer.fresh(RateLimiter.layerStoreMemory)),
-        RateLimiter.RateLimiterStore
-      )
+      const store = yield* memory
       const pauses: Array<unknown> = []
       const spied: Store = {
         ...store,
@@ -297,6 +461,166 @@ describe("what other processes are told", () => {
       yield* bucket.close(2 * hour, 0)
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(pauses, [feedback(1_000), feedback(hour)])
+    })
+  )
+})
+
+describe("a store that others share", () => {
+  it.effect("is asked by all who find nobody waiting, and by one for the first token of a window", () =>
+    Effect.gen(function* () {
+      for (const [algorithm, first, second] of [
+        ["token-bucket", [0, 0, 0], [500, 500, 500]],
+        ["fixed-window", [0, 50, 100], [500, 500, 500]]
+      ] satisfies ReadonlyArray<[(typeof algorithms)[number], Array<number>, Array<number>]>) {
+        const { asked, store } = yield* watched(50)
+        const bucket = limiterOf({ algorithm, window: 10_000 }, store).bucket("a", 0)
+        const began = yield* Clock.currentTimeMillis
+        const passed = yield* pass(bucket, [Infinity, Infinity, Infinity])
+        yield* TestClock.adjust(500)
+        assert.deepStrictEqual(
+          asked.map((at) => at - began),
+          first,
+          algorithm
+        )
+        const later = yield* pass(bucket, [Infinity, Infinity, Infinity])
+        yield* TestClock.adjust(500)
+        assert.deepStrictEqual(
+          asked.slice(3).map((at) => at - began),
+          second,
+          algorithm
+        )
+        // Each goes on when it is answered.
+        assert.deepStrictEqual(
+          [...passed, ...later],
+          asked.map((at) => at + 50)
+        )
+        yield* TestClock.adjust(9_000)
+      }
+    })
+  )
+
+  it.effect("is asked though it had nothing left the last time: others give back what they took", () =>
+    Effect.gen(function* () {
+      for (const algorithm of algorithms) {
+        const store = yield* memory
+        const bucket = () => limiterOf({ limit: 1, algorithm }, store).bucket("a", 0)
+        const [mine, theirs] = [bucket(), bucket()]
+        const ticket = new Ticket(1, Infinity)
+        yield* theirs.acquire(ticket)
+        assert.deepStrictEqual(told(yield* Effect.exit(mine.acquire(new Ticket(1, 0)))), Duration.seconds(1))
+        yield* theirs.end(ticket, 0)
+        assert.deepStrictEqual(yield* Effect.exit(mine.acquire(new Ticket(1, 0))), Exit.void)
+      }
+    })
+  )
+
+  it.effect("has what is given back before anything else happens, and nobody waits for that", () =>
+    Effect.gen(function* () {
+      const { store } = yield* watched(50)
+      const bucket = limiterOf({ limit: 1 }, store).bucket("a", 0)
+      const ticket = new Ticket(1, Infinity)
+      const taking = yield* start(bucket, ticket)
+      yield* TestClock.adjust(50)
+      assert.deepStrictEqual(taking.pollUnsafe(), Exit.void)
+      yield* bucket.end(ticket, 0)
+      const look = { key: "{test:a}", tokens: 0, limit: 1, refillRate: Duration.seconds(1), allowOverflow: false }
+      const looking = yield* Effect.forkChild(store.tokenBucket(look), { startImmediately: true })
+      assert.strictEqual(yield* Clock.currentTimeMillis, 50)
+      yield* TestClock.adjust(50)
+      assert.deepStrictEqual((yield* Fiber.join(looking))[0], 1)
+    })
+  )
+
+  it.effect("does not answer: all that come meanwhile go through, though one was let through before", () =>
+    Effect.gen(function* () {
+      for (const algorithm of algorithms) {
+        let dead = false
+        const { store } = yield* watched()
+        const mortal = <A, E>(self: Effect.Effect<A, E>) => Effect.suspend(() => (dead ? Effect.never : self))
+        const bucket = limiterOf(
+          { limit: 1, window: 10_000, algorithm },
+          {
+            ...store,
+            tokenBucket: (options) => mortal(store.tokenBucket(options)),
+            fixedWindow: (options) => mortal(store.fixedWindow(options))
+          }
+        ).bucket("a", 0)
+        const began = yield* Clock.currentTimeMillis
+        const passed = yield* pass(bucket, [began])
+        dead = true
+        yield* TestClock.adjust(10_000)
+        for (let n = 1; n < 3; n++) {
+          const now = began + n * 10_000
+          const more = yield* pass(bucket, [now, now + (n === 1 ? 20_000 : 0)])
+          yield* TestClock.adjust(10_000)
+          assert.deepStrictEqual(
+            more,
+            [now + 100, now + (n === 1 && algorithm === "fixed-window" ? 200 : 100)],
+            algorithm
+          )
+        }
+        assert.deepStrictEqual(passed, [began])
+      }
+    })
+  )
+
+  it.effect("is asked for the one before while the turn of the next ends: that one waits for the answer too", () =>
+    Effect.gen(function* () {
+      const { store } = yield* watched(50)
+      const bucket = limiterOf({ limit: 2, algorithm: "fixed-window" }, store).bucket("a", 0)
+      yield* pass(bucket, [Infinity, Infinity])
+      yield* TestClock.adjust(500)
+      const passed = yield* pass(bucket, [1_000, 1_000])
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(passed, [1_050, 1_100])
+    })
+  )
+
+  it.effect("is not asked because of one that gives up behind another, or that cost what it took", () =>
+    Effect.gen(function* () {
+      for (const algorithm of algorithms) {
+        const { asked, store } = yield* watched()
+        const bucket = limiterOf({ limit: 1, algorithm }, store).bucket("a", 0)
+        const running = new Ticket(1, Infinity)
+        yield* bucket.acquire(running)
+        const last = new Ticket(1, Infinity)
+        yield* start(bucket, new Ticket(1, Infinity))
+        const waiting = yield* start(bucket, last)
+        assert.strictEqual(asked.length, 2)
+        yield* Fiber.interrupt(waiting)
+        yield* bucket.end(last, 0)
+        yield* bucket.end(running, undefined)
+        yield* TestClock.adjust(0)
+        assert.strictEqual(asked.length, 2, algorithm)
+        yield* TestClock.adjust(10_000)
+      }
+    })
+  )
+
+  it.effect("says how long others were told to pause, and that closes it here", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const bucket = () => limiterOf({}, store).bucket("a", 0)
+      const [mine, theirs] = [bucket(), bucket()]
+      yield* TestClock.adjust(1_000)
+      yield* theirs.close(5_000, 1_000)
+      const ticket = new Ticket(1, Infinity)
+      const waiting = yield* start(mine, ticket)
+      yield* TestClock.adjust(0)
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* Fiber.interrupt(waiting)
+      yield* mine.end(ticket, 0)
+      assert.deepStrictEqual([mine.isClear(1, 5_999), mine.isClear(1, 6_000)], [false, true])
+      assert.strictEqual(mine.tokens.available(1_000), 100)
+    })
+  )
+
+  it.effect("is told of a pause, and nobody waits for that", () =>
+    Effect.gen(function* () {
+      const { store } = yield* watched()
+      const bucket = limiterOf({}, { ...store, adaptiveFeedback: () => Effect.never }).bucket("a", 0)
+      const telling = yield* Effect.forkChild(bucket.close(1_000, 0), { startImmediately: true })
+      assert.deepStrictEqual(telling.pollUnsafe(), Exit.void)
     })
   )
 })

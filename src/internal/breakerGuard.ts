@@ -25,21 +25,16 @@ const timedOut = Reason.make("Timeout")
 /** A deadline that cuts an attempt short says nothing about the provider, unless the attempt had its full limit. */
 const cut = (call: CallRecord): Reason.Reason => (call.cutBy === "deadline" && call.hasFullLimit ? timedOut : ignored)
 
-/** When an attempt was admitted, and what it had waited for by then. */
-export interface Start {
-  began: number
-  queued: number
-}
-
 /**
- * What an attempt says about the provider. Its own waits for a permit or the rate are none of the provider's time. One
- * that the deadline cut was slow by then, if it was; whether one that a caller gave up would have been, nobody knows.
+ * What an attempt that was admitted when it `began` says about the provider. Its own waits for a permit or the rate are
+ * none of the provider's time. One that the deadline cut was slow by then, if it was; whether one that a caller gave up
+ * would have been, nobody knows.
  */
 export const findingOf = (
   exit: Exit.Exit<unknown, Reason.Reason>,
   call: CallRecord,
   probe: boolean,
-  start: Start,
+  began: number,
   rules: Rules,
   fiber: Fiber.Fiber<unknown, unknown>,
   now: number
@@ -52,7 +47,7 @@ export const findingOf = (
     slow:
       rules.slow !== undefined &&
       (health !== "ignored" || (call.cutBy === "deadline" && Exit.hasInterrupts(exit))) &&
-      now - start.began - (call.queued - start.queued) > rules.slow.after,
+      now - began - call.queued > rules.slow.after,
     random: fiber.getRef(Random.Random).nextDoubleUnsafe(),
     hint: reason?.retryAfter === undefined ? 0 : Duration.toMillis(reason.retryAfter)
   }
@@ -114,22 +109,21 @@ export const guard =
       if (forced !== undefined) return forced
       // The ticket is drawn inside what gives it back: at whatever point the fiber is interrupted, it has none or returns it.
       let ticket: Circuit | undefined
-      const start: Start = { began: 0, queued: 0 }
+      let began = 0
       return Effect.onExit(
         Effect.suspend(() => {
           const now = nowOf(fiber)
           const taken = circuits.take(key, now, fiber.context)
           if (typeof taken === "number") return turnAway(site, step, call, rejection(key, taken), now)
           ticket = taken
-          start.began = now
-          start.queued = call.queued
+          began = now
           return step(call)
         }),
         (exit) => {
           if (ticket === undefined) return Effect.void
           const now = nowOf(fiber)
           const probe = ticket.state === "HalfOpen"
-          const finding = findingOf(exit, call, probe, start, circuits.rules, fiber, now)
+          const finding = findingOf(exit, call, probe, began, circuits.rules, fiber, now)
           const became = circuits.put(key, ticket, finding, now, fiber.context)
           if (became !== undefined) site.decided(call, became, now)
           return Effect.void

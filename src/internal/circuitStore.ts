@@ -7,16 +7,7 @@ import * as Scope from "effect/Scope"
 import type { Site } from "../Call.ts"
 import * as Reason from "../Reason.ts"
 import type { BreakerControl } from "./breaker.ts"
-import {
-  type Attempt,
-  findingOf,
-  forcedStep,
-  type Keyed,
-  keyOf,
-  rejection,
-  type Start,
-  turnAway
-} from "./breakerGuard.ts"
+import { type Attempt, findingOf, forcedStep, type Keyed, keyOf, rejection, turnAway } from "./breakerGuard.ts"
 import type { CallRecord } from "./call.ts"
 import { type Finding, noWindow, openTime, push, reached } from "./circuit.ts"
 import type { Circuits } from "./circuits.ts"
@@ -31,8 +22,9 @@ const leftAlone = 1_000
 const warnEvery = 60_000
 
 /** One attempt's dealings with the store. */
-interface Visit extends Start {
+interface Visit {
   readonly key: string
+  began: number
   asked: Fiber.Fiber<CircuitBreaker.Admission, CircuitBreaker.CircuitBreakerError> | undefined
   scope: Scope.Closeable | undefined
   admission: CircuitBreaker.Admission | undefined
@@ -117,7 +109,7 @@ export class StoredCircuits implements BreakerControl {
   ): Effect.Effect<void> {
     const now = nowOf(fiber)
     const admission = visit.admission!
-    const finding = findingOf(exit, call, admission.probe, visit, this.local.rules, fiber, now)
+    const finding = findingOf(exit, call, admission.probe, visit.began, this.local.rules, fiber, now)
     const recording = Effect.runForkWith(fiber.context)(
       Effect.ensuring(this.recordIn(visit, admission, finding, now, fiber), Scope.close(visit.scope!, Exit.void))
     )
@@ -292,8 +284,7 @@ export const guardStored =
         asked: undefined,
         scope: undefined,
         admission: undefined,
-        began: 0,
-        queued: call.queued
+        began: 0
       }
       return Effect.onExit(
         Effect.flatMap(circuits.ask(visit, fiber), (answer) => {

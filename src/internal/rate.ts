@@ -129,12 +129,12 @@ export class Bucket {
   }
 
   /** Until when the provider lets nothing of this cost through. */
-  private closedFor(cost: number, now: number): number {
-    return Math.max(this.closedUntil, this.leftUntil > now && cost > this.left ? this.leftUntil : 0)
+  private closedFor(cost: number): number {
+    return cost > this.left ? Math.max(this.closedUntil, this.leftUntil) : this.closedUntil
   }
 
   isClear(cost: number, now: number): boolean {
-    return this.queue.size === 0 && this.closedFor(cost, now) <= now && this.tokens.available(now) >= cost
+    return this.queue.size === 0 && this.closedFor(cost) <= now && this.tokens.available(now) >= cost
   }
 
   /** Whether nothing would be lost with it. */
@@ -143,7 +143,8 @@ export class Bucket {
       this.queue.size === 0 &&
       this.running === 0 &&
       Math.max(this.closedUntil, this.leftUntil) <= now &&
-      this.backlog <= (this.tokens.windowAt(now) - this.backlogWindow) * this.limiter.settings.limit &&
+      // The last of their windows is not over: they took some of its tokens.
+      this.backlog <= Math.max(0, this.tokens.windowAt(now) - this.backlogWindow - 1) * this.limiter.settings.limit &&
       this.tokens.available(now) >= this.limiter.settings.limit
     )
   }
@@ -160,7 +161,7 @@ export class Bucket {
       costs.push(other.cost)
     }
     costs.push(ticket.cost)
-    return Math.max(this.tokens.estimate(costs, now), this.closedFor(ticket.cost, now) - now, 0)
+    return Math.max(this.tokens.estimate(costs, now), this.closedFor(ticket.cost) - now, 0)
   }
 
   /** Waits for the tokens of a ticket and takes them, or fails at once where that would take too long. */
@@ -184,7 +185,7 @@ export class Bucket {
     return withNow((now) => {
       ticket.wake = undefined
       ticket.signalled = false
-      const opens = this.closedFor(ticket.cost, now)
+      const opens = this.closedFor(ticket.cost)
       if (opens > ticket.giveUpAt) return this.reject(ticket, this.waitFor(ticket, now))
       if (this.queue.size > 0 && this.head !== ticket && !this.limiter.failing) {
         // Its time may come in the same instant as that of the one before it, or while the store is asked for that one.
@@ -246,7 +247,8 @@ export class Bucket {
   /** Takes a ticket out of the queue; who is first then goes on. */
   private remove(ticket: Ticket): void {
     const first = this.head === ticket
-    if (this.queue.delete(ticket) && first) this.wake(this.head)
+    this.queue.delete(ticket)
+    if (first) this.wake(this.head)
   }
 
   /** Takes the tokens of a ticket if all are there. Zero, or how long to wait. */
@@ -264,12 +266,12 @@ export class Bucket {
     if (shared === undefined) return Effect.uninterruptible(taken)
     const asked = learn
       ? Effect.flatMap(this.tokens.readPause(shared), (pause) => {
-          if (pause > 0) this.closedUntil = Math.max(this.closedUntil, now + pause)
+          this.closedUntil = Math.max(this.closedUntil, now + pause)
           return pause > 0 ? Effect.succeed(pause) : taken
         })
       : taken
     return Effect.map(this.limiter.ask(asked, 0), (wait) => {
-      if (this.limiter.failing) for (const other of this.queue) if (other !== ticket) this.wake(other)
+      if (this.limiter.failing) for (const other of this.queue) this.wake(other)
       return wait
     })
   }
@@ -288,7 +290,7 @@ export class Bucket {
   shadow(ticket: Ticket): Effect.Effect<"waited" | "rejected" | undefined> {
     const { limit, algorithm, window } = this.limiter.settings
     const decide = withNow((now) => {
-      const opens = this.closedFor(ticket.cost, now)
+      const opens = this.closedFor(ticket.cost)
       const tried = opens > now || this.backlog > 0 ? Effect.succeed(1) : this.tokens.take(ticket.cost, ticket.without)
       return Effect.flatMap(tried, (short) => {
         ticket.passed = true
@@ -317,15 +319,14 @@ export class Bucket {
 
   /** What waited for the windows that have begun meanwhile has had its turn. */
   private readonly settleBacklog: Effect.Effect<void> = withNow((now) => {
-    const window = this.tokens.windowAt(now)
     const { limit } = this.limiter.settings
-    let took = 0
-    while (this.backlog > 0 && this.backlogWindow < window) {
-      this.backlogWindow++
-      took = Math.min(limit, this.backlog)
-      this.backlog -= took
-    }
-    return took > 0 && this.backlogWindow === window ? this.tokens.force(took) : Effect.void
+    const window = this.tokens.windowAt(now)
+    const begun = window - this.backlogWindow
+    if (begun <= 0) return Effect.void
+    const took = Math.min(limit, this.backlog - (begun - 1) * limit)
+    this.backlog = Math.max(0, this.backlog - begun * limit)
+    this.backlogWindow = window
+    return took > 0 ? this.tokens.force(took) : Effect.void
   })
 
   // ---- the end of an attempt, and what it teaches
@@ -343,10 +344,10 @@ export class Bucket {
     if (!ticket.taken) return Effect.void
     this.tokens.forget(ticket.without)
     const more = cost - ticket.cost
-    if (more === 0) return Effect.void
     // What the provider said later is its own account.
     if (cost === 0 && ticket.noted === this.noted) this.left += ticket.cost
     if (more > 0) return this.outside(this.tokens.force(more))
+    if (more === 0) return Effect.void
     const back = this.tokens.giveBack(ticket.cost, cost, ticket.window, ticket.without)
     return Effect.map(this.outside(back), () => this.wake(this.head))
   }
@@ -356,7 +357,7 @@ export class Bucket {
     const pause = Math.min(millis, longestPause)
     if (!(pause > 0)) return Effect.void
     this.closedUntil = Math.max(this.closedUntil, now + pause)
-    for (const ticket of this.queue) if (this.closedUntil > ticket.giveUpAt) this.wake(ticket)
+    for (const ticket of this.queue) this.wake(ticket)
     return this.tell(pause)
   }
 

@@ -33,6 +33,8 @@ export interface Attempt extends Outcome.Evidence {
   /** Milliseconds spent waiting for a permit. */
   readonly queued: number
   readonly requestId: string | undefined
+  /** That it was refused with a 401 and sent once more with another credential. What is told here is the second answer. */
+  readonly reauthenticated?: true | undefined
 }
 
 /**
@@ -165,10 +167,11 @@ const millis = (n: number): string => (n < 10_000 ? `${Math.round(n)} ms` : `${(
 const formatAttempt = (attempt: Attempt): string => {
   const waited = attempt.waited > 0 ? `, after waiting ${millis(attempt.waited)}` : ""
   const queued = attempt.queued > 0 ? `, ${millis(attempt.queued)} of it for a permit` : ""
+  const again = attempt.reauthenticated === true ? ", sent twice, the second time with another credential" : ""
   const id = attempt.requestId === undefined ? "" : `, provider's id ${attempt.requestId}`
   return `  attempt ${attempt.number} at +${millis(attempt.startedAfter)}: ${attempt.reason}: ${attempt.message} (${
     attempt.outcome
-  }, took ${millis(attempt.elapsed)}${queued}${waited}${id})`
+  }, took ${millis(attempt.elapsed)}${queued}${waited}${again}${id})`
 }
 
 const happened: Record<Outcome.Outcome, string> = {

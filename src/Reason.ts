@@ -34,6 +34,7 @@ export type Tag =
   | "KeyExpired"
   | "Draining"
   | "NotStored"
+  | "NotAuthenticated"
   // The network.
   | "Unreachable"
   | "Disconnected"
@@ -147,6 +148,7 @@ const table: Record<Tag, Row> = {
   KeyExpired: row("NotSent", false, "ignored", "the provider may have forgotten the key"),
   Draining: row("NotSent", false, "ignored", "the integration is shutting down"),
   NotStored: row("NotSent", true, "ignored", "the outbox could not store the call"),
+  NotAuthenticated: row("NotSent", true, "ignored", "no credentials could be got"),
   Unreachable: row("NotSent", true, "failure", "the provider could not be reached"),
   Disconnected: row("Unknown", true, "failure", "the connection was lost"),
   Timeout: row("Unknown", true, "failure", "no answer in time"),

@@ -55,7 +55,7 @@ export interface CallObserved {
   readonly outcome: Outcome
   /**
    * A status as text, or a word: `timeout`, `transport`, `decode`, `circuit_open`, `bulkhead_full`, `rate_limited`,
-   * `not_started`, `invalid_input`, `_OTHER`, and for an error that is told with a 2xx its reason, such as `throttled` or
+   * `not_started`, `not_authenticated`, `invalid_input`, `_OTHER`, and for an error that is told with a 2xx its reason, such as `throttled` or
    * `declared`. Absent for successes and for calls that the caller gave up.
    */
   readonly errorType: string | undefined
@@ -118,6 +118,7 @@ export const names = {
   errorType: "error.type",
   peer: "service.peer.name",
   resendCount: "http.request.resend_count",
+  reauthenticated: "breakwater.reauthenticated",
   hedge: "breakwater.hedge",
   method: "http.request.method",
   status: "http.response.status_code",

@@ -59,6 +59,7 @@ describe("the outcome table", () => {
     DeadlineExceeded: ["NotSent", false, "ignored"],
     KeyExpired: ["NotSent", false, "ignored"],
     NotStored: ["NotSent", true, "ignored"],
+    NotAuthenticated: ["NotSent", true, "ignored"],
     Draining: ["NotSent", false, "ignored"],
     Unreachable: ["NotSent", true, "failure"],
     Disconnected: ["Unknown", true, "failure"],

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, IdempotencyKey, Integration, Operation, Policy, Reason, Telemetry } from "breakwater"
-import { HttpIntegration } from "breakwater/http"
+import { Auth } from "breakwater/http"
 import {
   Cause,
   Context,
@@ -767,9 +767,9 @@ it.live("no secret is in a span, a log line, a metric, an event or a failure", (
       json(200, { id: "1", amount: 1 }, { "set-cookie": secret })
     )
     for (const auth of [
-      HttpIntegration.queryKey("api_key", Redacted.make(secret)),
-      HttpIntegration.bearer(Redacted.make(secret)),
-      HttpIntegration.basic(secret, Redacted.make(secret))
+      Auth.queryKey("api_key", Redacted.make(secret)),
+      Auth.bearer(Redacted.make(secret)),
+      Auth.basic(secret, Redacted.make(secret))
     ]) {
       const provider = yield* connect(undici, wire.url, { auth })
       const input = { payload: { order: secret, amount: 1 } }

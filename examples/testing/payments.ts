@@ -3,7 +3,7 @@
  * first two are an application's own code; a test adds the third and swaps one layer.
  */
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpOperation } from "breakwater/http"
 import { IntegrationTest, KeyWindow, Upstream } from "breakwater/testing"
 import { Effect, Redacted, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -90,6 +90,6 @@ export class Cards extends Upstream.Service<Cards>()("test/Cards", CardsApi, {
 }) {}
 
 /** The only swap: in production this is `HttpIntegration.layer(Payments, { baseUrl, auth })`. */
-export const PaymentsTest = IntegrationTest.layer(Payments, Cards, { auth: HttpIntegration.bearer(apiKey) })
+export const PaymentsTest = IntegrationTest.layer(Payments, Cards, { auth: Auth.bearer(apiKey) })
 
 export const order = { orderId: "order-42", amount: 4200 }

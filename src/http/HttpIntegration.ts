@@ -6,105 +6,17 @@
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as Integration from "../Integration.ts"
 import { PolicyError } from "../PolicyError.ts"
+import type { Auth } from "./Auth.ts"
 import { type Classify, HttpTarget } from "./HttpTarget.ts"
 
 export { problems } from "./Answer.ts"
 export { type Classify, HttpTarget } from "./HttpTarget.ts"
 // So that the declarations of who exports a layer can name its errors.
 export type { PolicyError } from "../PolicyError.ts"
-
-type Request = HttpClientRequest.HttpClientRequest
-
-/**
- * Credentials. Read once from the configuration when the layer is built, or per attempt if they are an effect: tokens
- * may be renewed during a backoff.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Auth {
-  readonly describe: string
-  readonly make: Effect.Effect<(request: Request) => Effect.Effect<Request, unknown>, Config.ConfigError>
-}
-
-/**
- * A secret: a value, a `Config`, or an effect that is run for every attempt.
- *
- * @category models
- * @since 0.1.0
- */
-export type Secret = Redacted.Redacted | Config.Config<Redacted.Redacted> | Effect.Effect<Redacted.Redacted, unknown>
-
-const secretOf = (secret: Secret): Effect.Effect<Effect.Effect<Redacted.Redacted, unknown>, Config.ConfigError> =>
-  Redacted.isRedacted(secret)
-    ? Effect.succeed(Effect.succeed(secret))
-    : Config.isConfig(secret)
-      ? Effect.map(secret as Config.Config<Redacted.Redacted>, Effect.succeed)
-      : Effect.succeed(secret as Effect.Effect<Redacted.Redacted, unknown>)
-
-const withSecret = (
-  describe: string,
-  secret: Secret,
-  apply: (request: Request, secret: Redacted.Redacted) => Request
-): Auth => ({
-  describe,
-  make: Effect.map(secretOf(secret), (read) => (request) => Effect.map(read, (value) => apply(request, value)))
-})
-
-/**
- * `Authorization: Bearer …`.
- *
- * @category auth
- * @since 0.1.0
- */
-export const bearer = (token: Secret): Auth => withSecret("bearer token", token, HttpClientRequest.bearerToken)
-
-/**
- * `Authorization: Basic …`.
- *
- * @category auth
- * @since 0.1.0
- */
-export const basic = (user: string, password: Secret): Auth =>
-  withSecret("basic", password, (request, secret) => HttpClientRequest.basicAuth(request, user, secret))
-
-/**
- * A key in a header of its own, such as `X-API-Key`.
- *
- * @category auth
- * @since 0.1.0
- */
-export const apiKey = (header: string, key: Secret): Auth =>
-  withSecret(`header ${header.toLowerCase()}`, key, (request, secret) =>
-    HttpClientRequest.setHeader(request, header, Redacted.value(secret))
-  )
-
-/**
- * A key in the query. No span or log line of breakwater shows a query, but a provider's own logs do: prefer a header.
- *
- * @category auth
- * @since 0.1.0
- */
-export const queryKey = (name: string, key: Secret): Auth =>
-  withSecret(`query ${name}`, key, (request, secret) =>
-    HttpClientRequest.setUrlParam(request, name, Redacted.value(secret))
-  )
-
-/**
- * Anything else, such as a signature over the request. Runs for every attempt.
- *
- * @category auth
- * @since 0.1.0
- */
-export const authWith = (describe: string, sign: (request: Request) => Effect.Effect<Request, unknown>): Auth => ({
-  describe,
-  make: Effect.succeed(sign)
-})
 
 /**
  * Options of `layer`.
@@ -115,6 +27,7 @@ export const authWith = (describe: string, sign: (request: Request) => Effect.Ef
 export interface Options<Methods> extends Integration.LayerOptions<Methods> {
   /** Where the provider is. */
   readonly baseUrl: string | URL | Config.Config<string> | Config.Config<URL>
+  /** Credentials: `Auth.bearer`, `Auth.clientCredentials` and the like. Default: none are sent. */
   readonly auth?: Auth | undefined
   /**
    * Headers of every request, such as the pinned version of an API or a `User-Agent`. What an endpoint declares goes
@@ -161,7 +74,7 @@ export interface Options<Methods> extends Integration.LayerOptions<Methods> {
 export const layer = <Self, Id extends string, Methods, R>(
   self: Integration.ServiceClass<Self, Id, Methods, R>,
   options: Options<Methods>
-): Layer.Layer<Self, PolicyError | Config.ConfigError, Exclude<R, HttpTarget>> =>
+): Layer.Layer<Self, PolicyError | Config.ConfigError, Exclude<R, HttpTarget> | HttpClient.HttpClient> =>
   Layer.provide(Integration.layer(self, options), Layer.effect(HttpTarget, target(Integration.nameOf(self), options)))
 
 /** A URL without what may be a secret in it. */
@@ -191,7 +104,10 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
     if (problems.length > 0) return yield* new PolicyError({ integration, operation: "(layer)", problems })
     return HttpTarget.of({
       baseUrl: url.replace(/\/$/, ""),
-      authorize: options.auth === undefined ? Effect.succeed : yield* options.auth.make,
+      authorize:
+        options.auth === undefined
+          ? (request) => Effect.succeed({ request })
+          : yield* options.auth.open({ integration }),
       classify: options.classify,
       classifyErrors: options.classifyErrors,
       headers: options.headers === undefined ? undefined : Headers.fromInput(options.headers),

@@ -4,10 +4,9 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
 import type * as Headers from "effect/http/Headers"
-import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { Classify } from "../Reason.ts"
+import type { Authorize } from "./internal/auth.ts"
 
 export type { Classify } from "../Reason.ts"
 
@@ -21,9 +20,7 @@ export class HttpTarget extends Context.Service<
   HttpTarget,
   {
     readonly baseUrl: string
-    readonly authorize: (
-      request: HttpClientRequest.HttpClientRequest
-    ) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
+    readonly authorize: Authorize
     readonly classify: Classify | undefined
     readonly classifyErrors: Classify | undefined
     readonly headers: Headers.Headers | undefined

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** Credentials: secrets, tokens that are renewed, signatures. */
+export * as Auth from "./Auth.ts"
 /** The switches of running integrations behind a route. */
 export * as HttpControl from "./HttpControl.ts"
 /** The id of an inbound request, carried through what it causes. */

@@ -53,6 +53,7 @@ export const attemptSpan = (
                 Effect.sync(() => {
                   const reason = reasonAt(exit, call)
                   if (call.status !== undefined) span.attribute(names.status, call.status)
+                  if (call.reauthenticated) span.attribute(names.reauthenticated, true)
                   if (call.requestId !== undefined) span.attribute("breakwater.provider_request_id", call.requestId)
                   if (reason !== undefined) span.attribute(names.errorType, errorType(reason))
                   metrics.attempt(

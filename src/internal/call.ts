@@ -56,6 +56,9 @@ export class CallRecord implements Call {
   learns = false
   limit: Reason.Limit | undefined = undefined
   requestId: string | undefined = undefined
+  /** Whether the current attempt was refused for its credential and sent once more with another, and whether any was. */
+  reauthenticated = false
+  everReauthenticated = false
   status: number | undefined = undefined
   /** When the first attempt may have left this process, or an earlier process may have sent it. */
   firstSentAt: number | undefined = undefined
@@ -157,6 +160,7 @@ export class CallRecord implements Call {
     this.pending = undefined
     this.requestId = undefined
     this.status = undefined
+    this.reauthenticated = false
     this.queued = 0
     this.queuedForRate = 0
     this.learns = false
@@ -173,6 +177,21 @@ export class CallRecord implements Call {
     // `issuedAt` may lie in the future of this clock; the provider counts from what it gets.
     this.firstSentAt = Math.min(this.firstSentAt ?? now, now)
     if (this.root !== undefined) this.root.firstSentAt = Math.min(this.root.firstSentAt ?? now, now)
+  }
+
+  /** Marks that a refused credential was replaced. What the refusal told counts until the request is sent again. */
+  reauthenticate(): void {
+    this.reauthenticated = true
+    this.everReauthenticated = true
+    if (this.root !== undefined) this.root.everReauthenticated = true
+  }
+
+  /** Marks that the request is sent once more within its attempt. */
+  sentAgain(now: number): void {
+    this.pending = undefined
+    this.status = undefined
+    this.requestId = undefined
+    this.sent(now)
   }
 
   /** Keeps what an answer tells of the provider's limit: what is told here goes before what is known of it. */
@@ -209,7 +228,8 @@ export class CallRecord implements Call {
       elapsed: now - this.attemptStartedAt,
       waited: this.waiting,
       queued: this.queued,
-      requestId: bare ? this.requestId : (reason.requestId ?? this.requestId)
+      requestId: bare ? this.requestId : (reason.requestId ?? this.requestId),
+      ...(this.reauthenticated ? { reauthenticated: true } : {})
     })
     // The provider has never seen the key: its life has not begun.
     if (outcome === "NotSent") this.firstSentAt = this.firstSentBefore

@@ -166,6 +166,7 @@ export const isLocal = (reason: Reason.Reason): boolean =>
 const told = (reason: Reason.Reason): 0 | 1 | 2 => {
   if (isLocal(reason)) return 0
   switch (reason._tag) {
+    case "NotAuthenticated":
     case "Unreachable":
     case "Disconnected":
     case "Timeout":

@@ -29,6 +29,8 @@ export const errorType = (reason: Reason.Reason): string => {
       return "rate_limited"
     case "InvalidInput":
       return "invalid_input"
+    case "NotAuthenticated":
+      return "not_authenticated"
     case "Unreachable":
     case "Disconnected":
     case "BodyLost":

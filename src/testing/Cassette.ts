@@ -62,7 +62,7 @@ export type { Redact } from "./internal/redact.ts"
  * ```ts no-run
  * import { NodeHttpClient, NodeServices } from "@effect/platform-node"
  * import { Exhaustion, Integration, Policy } from "breakwater"
- * import { HttpIntegration, HttpOperation } from "breakwater/http"
+ * import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
  * import { Cassette } from "breakwater/testing"
  * import { Config, Layer, Redacted, Schema } from "effect"
  * import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
@@ -93,7 +93,7 @@ export type { Redact } from "./internal/redact.ts"
  * export const RatesTest = HttpIntegration.layer(Rates, {
  *   baseUrl: "https://api.rates.example",
  *   // A replay needs no true key.
- *   auth: HttpIntegration.bearer(Config.withDefault(Config.Redacted("RATES_KEY"), Redacted.make("replayed")))
+ *   auth: Auth.bearer(Config.withDefault(Config.Redacted("RATES_KEY"), Redacted.make("replayed")))
  * }).pipe(
  *   Layer.provide(Cassette.layer("test/cassettes/rates.ndjson", { api: RatesApi })),
  *   Layer.provide(NodeHttpClient.layerUndici),

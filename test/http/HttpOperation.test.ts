@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Telemetry } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import {
   Config,
   ConfigProvider,
@@ -366,7 +366,7 @@ class Placements extends Integration.Service<Placements>()("test/Placements", de
   small: HttpOperation.endpoint(Keys, "keys", "tenant", { maxBodySize: 10 })
 }) {}
 
-const placements = (wire: Wire, options: { client?: typeof undici; auth?: HttpIntegration.Auth } = {}) =>
+const placements = (wire: Wire, options: { client?: typeof undici; auth?: Auth.Auth } = {}) =>
   Effect.map(
     Layer.build(
       Layer.orDie(
@@ -550,7 +550,7 @@ describe("what can't be sent is InvalidInput, NotSent, and nothing leaves", () =
         assert.strictEqual(
           yield* refused((api) => api.tenant({ headers: { "x-tenant": "a" } }), {
             client,
-            auth: HttpIntegration.bearer(Redacted.make("sk_live_1\n"))
+            auth: Auth.bearer(Redacted.make("sk_live_1\n"))
           }),
           "the header authorization has characters that no header can carry"
         )
@@ -661,7 +661,7 @@ const trail = (refuse: () => string | undefined = () => undefined) => {
   ).pipe(Layer.provide(Layer.succeed(Suffix, "!")))
 }
 
-const guarded = (wire: Wire, middleware = trail(), auth?: HttpIntegration.Auth) =>
+const guarded = (wire: Wire, middleware = trail(), auth?: Auth.Auth) =>
   Effect.map(
     Layer.build(
       Layer.orDie(
@@ -721,7 +721,7 @@ describe("credentials", () => {
       const wire = yield* serve(...again)
       let reads = 0
       const token = Effect.sync(() => Redacted.make(`t${++reads}`))
-      const api = yield* guarded(wire, trail(), HttpIntegration.bearer(token))
+      const api = yield* guarded(wire, trail(), Auth.bearer(token))
       yield* api.create({ payload: { order: "o" } })
       assert.deepStrictEqual(
         wire.requests.map(({ headers }) => headers.authorization),
@@ -737,7 +737,7 @@ describe("credentials", () => {
       const token = Effect.suspend(() =>
         ++reads < 3 ? Effect.fail(new Error("vault: sk_live_1")) : Effect.succeed(Redacted.make("t"))
       )
-      const api = yield* guarded(wire, trail(), HttpIntegration.bearer(token))
+      const api = yield* guarded(wire, trail(), Auth.bearer(token))
       yield* api.create({ payload: { order: "o" } })
       assert.strictEqual(wire.requests.length, 1)
       reads = -10
@@ -756,7 +756,7 @@ describe("credentials", () => {
   it.effect("that take too long cut an attempt that was not sent", () =>
     Effect.gen(function* () {
       const wire = yield* serve()
-      const api = yield* guarded(wire, trail(), HttpIntegration.bearer(Effect.never))
+      const api = yield* guarded(wire, trail(), Auth.bearer(Effect.never))
       const fiber = yield* Effect.forkChild(Effect.flip(api.create({ payload: { order: "o" } })))
       yield* TestClock.adjust("20 seconds")
       const failure = ((yield* Fiber.join(fiber)) as Seen).failure
@@ -770,10 +770,10 @@ describe("credentials", () => {
       const wire = yield* serve()
       const secret = Redacted.make("s3cr&t")
       for (const auth of [
-        HttpIntegration.basic("ann", secret),
-        HttpIntegration.apiKey("X-Api-Key", secret),
-        HttpIntegration.queryKey("key", secret),
-        HttpIntegration.authWith("signature", (request) =>
+        Auth.basic("ann", secret),
+        Auth.apiKey("X-Api-Key", secret),
+        Auth.queryKey("key", secret),
+        Auth.custom("signature", (request) =>
           Effect.succeed(HttpClientRequest.setHeader(request, "x-signature", `${request.method} ${request.url.length}`))
         )
       ]) {
@@ -827,7 +827,7 @@ describe("building the layer", () => {
     Effect.gen(function* () {
       const wire = yield* serve()
       const env = (values: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromEnv({ env: values }))
-      const options = { baseUrl: Config.URL("SHAPES_URL"), auth: HttpIntegration.bearer(Config.Redacted("TOKEN")) }
+      const options = { baseUrl: Config.URL("SHAPES_URL"), auth: Auth.bearer(Config.Redacted("TOKEN")) }
       const context = yield* Layer.build(
         HttpIntegration.layer(Shapes, options).pipe(
           Layer.provide([undici, env({ SHAPES_URL: `${wire.url}/v9`, TOKEN: "t" })])

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Reason } from "breakwater"
-import { HttpIntegration } from "breakwater/http"
+import { Auth, HttpIntegration } from "breakwater/http"
 import { Duration, Effect, Exit, type Layer, Redacted } from "effect"
 import type { HttpClient } from "effect/http"
 import { NodeHttpClient } from "@effect/platform-node"
@@ -720,7 +720,7 @@ describe.each(clients)("an attempt over $name", ({ client, name: over }) => {
         Effect.gen(function* () {
           for (const status of [301, 302, 307, 308]) {
             const { other, reason } = yield* redirected(method, status, {
-              auth: HttpIntegration.apiKey("x-api-key", Redacted.make("s3cret"))
+              auth: Auth.apiKey("x-api-key", Redacted.make("s3cret"))
             })
             assert.deepStrictEqual([reason?._tag, reason?.transient, reason?.status], ["Rejected", false, status])
             assert.strictEqual(reason?.message, `status ${status}: a redirect that was not followed, not declared`)

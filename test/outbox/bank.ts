@@ -13,7 +13,7 @@ import {
   Policy,
   type Reason
 } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpOperation } from "breakwater/http"
 import { type FaultInjection, IntegrationTest, KeyWindow, Upstream } from "breakwater/testing"
 import { Data, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
@@ -147,7 +147,7 @@ export class Bank extends Integration.Service<Bank>()(
 export const credentials = { token: "token-1" }
 
 export const BankTest = IntegrationTest.layer(Bank, BankUpstream, {
-  auth: HttpIntegration.bearer(Effect.sync(() => Redacted.make(credentials.token))),
+  auth: Auth.bearer(Effect.sync(() => Redacted.make(credentials.token))),
   headers: { "bank-version": "2026-01-01" },
   correlationHeader: "x-correlation-id"
 })

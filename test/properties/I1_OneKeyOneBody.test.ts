@@ -1,7 +1,7 @@
 // I1: one key and one encoded body per logical call, equal over its attempts, as seen on the wire.
 import { assert, describe, it } from "@effect/vitest"
 import { IdempotencyKey, Policy } from "breakwater"
-import { HttpIntegration } from "breakwater/http"
+import { Auth } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -27,7 +27,7 @@ describe("I1: one key and one body", () => {
           faults,
           policy: patient,
           http: {
-            auth: HttpIntegration.authWith("rotating", (request) =>
+            auth: Auth.custom("rotating", (request) =>
               Effect.succeed(HttpClientRequest.setHeader(request, "authorization", `Bearer ${++tokens}`))
             )
           }

@@ -11,7 +11,7 @@ import {
   type Telemetry
 } from "breakwater"
 import { Telemetry as T } from "breakwater"
-import { HttpIntegration } from "breakwater/http"
+import { Auth } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import { Cause, Clock, Context, Effect, Exit, Layer, Option, Schedule, Schema, SchemaGetter } from "effect"
 import {
@@ -208,7 +208,7 @@ describe("I3: no call outlives its deadline", () => {
         const { acme, events, provider } = yield* world({
           only: ["charge"],
           policy: policyOf({ attempt, deadline }),
-          http: { auth: HttpIntegration.authWith("never", () => Effect.never) }
+          http: { auth: Auth.custom("never", () => Effect.never) }
         })
         const exit = yield* settle(callOf(acme, "charge"))
         within(events, deadline)

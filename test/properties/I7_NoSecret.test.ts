@@ -1,7 +1,7 @@
 // I7: no secret in a span, a log line, a metric, an event or an error, however the call ends.
 import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Reason, Telemetry } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import {
   Cause,
@@ -122,13 +122,13 @@ class Charges extends Integration.Service<Charges>()(
   }
 ) {}
 
-const auths: Readonly<Record<string, HttpIntegration.Auth>> = {
-  bearer: HttpIntegration.bearer(Redacted.make(secret)),
-  basic: HttpIntegration.basic("user", Redacted.make(secret)),
-  header: HttpIntegration.apiKey("X-Api-Key", Redacted.make(secret)),
-  query: HttpIntegration.queryKey("api_key", Redacted.make(secret)),
-  unreadable: HttpIntegration.bearer(Effect.fail(new Error(`no access to ${secret}`))),
-  broken: HttpIntegration.bearer(Effect.die(new Error(`a bug near ${secret}`)))
+const auths: Readonly<Record<string, Auth.Auth>> = {
+  bearer: Auth.bearer(Redacted.make(secret)),
+  basic: Auth.basic("user", Redacted.make(secret)),
+  header: Auth.apiKey("X-Api-Key", Redacted.make(secret)),
+  query: Auth.queryKey("api_key", Redacted.make(secret)),
+  unreadable: Auth.bearer(Effect.fail(new Error(`no access to ${secret}`))),
+  broken: Auth.bearer(Effect.die(new Error(`a bug near ${secret}`)))
 }
 
 /** Answers and ends that carry the secret back. */

@@ -2,7 +2,7 @@
 // without a check fails this file.
 import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Reason, Telemetry } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import {
   Cause,
@@ -58,7 +58,7 @@ interface Setup {
   readonly translate?: object
   readonly exhausted?: Exhaustion.Exhaustion<unknown, unknown, never, "any">
   readonly orElse?: (failure: never) => unknown
-  readonly auth?: HttpIntegration.Auth | undefined
+  readonly auth?: Auth.Auth | undefined
   readonly success?: object
   readonly mock?: boolean
 }
@@ -102,7 +102,7 @@ const shop = (faults: FaultInjection.Faults, setup: Setup): Effect.Effect<Shop, 
       ? Payments.layerMock({ charge: () => Effect.succeed(thing) })
       : HttpIntegration.layer(Payments, {
           baseUrl: "https://acme.example",
-          auth: "auth" in setup ? setup.auth : HttpIntegration.bearer(Redacted.make("token"))
+          auth: "auth" in setup ? setup.auth : Auth.bearer(Redacted.make("token"))
         }).pipe(Layer.provide([provider.layer, Telemetry.layerObserver((event) => events.push(event))]))
     const payments = Context.get(yield* Layer.build(layer), Payments)
     return {
@@ -189,7 +189,7 @@ const checks: Readonly<Record<Slot, readonly [name: string, check: Check, withou
     (setup) =>
       Effect.gen(function* () {
         const { charge, events } = yield* shop([], {
-          auth: HttpIntegration.authWith("never", () => Effect.never),
+          auth: Auth.custom("never", () => Effect.never),
           ...setup
         })
         const fiber = yield* Effect.forkChild(charge, { startImmediately: true })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Integration, Outcome } from "breakwater"
-import { HttpIntegration } from "breakwater/http"
+import { Auth } from "breakwater/http"
 import { expectExecuted, expectOutcome, expectSpans, FaultInjection, IntegrationTest } from "breakwater/testing"
 import { DateTime, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
@@ -18,7 +18,7 @@ import {
 import { nextOf, PageRepeated, pages } from "../../examples/providers/github/pages.ts"
 import { FakeGitHub, token } from "../../examples/providers/github/upstream.ts"
 
-const asked = { ...connection, auth: HttpIntegration.bearer(token) }
+const asked = { ...connection, auth: Auth.bearer(token) }
 
 /** Both integrations over one fake GitHub, with the real policies. */
 const provider = IntegrationTest.layer(GitHub, FakeGitHub, asked).pipe(
@@ -29,7 +29,7 @@ const test = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 
 const wrongToken = {
   ...connection,
-  auth: HttpIntegration.authWith("another token", (request) =>
+  auth: Auth.custom("another token", (request) =>
     Effect.succeed(HttpClientRequest.setHeader(request, "authorization", "Bearer ghp_other"))
   )
 }

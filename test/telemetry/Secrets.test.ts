@@ -12,7 +12,7 @@ import {
   Reason,
   Telemetry
 } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import {
   Arbitrary,
   Cause,
@@ -225,12 +225,12 @@ const outcomes: Readonly<Record<string, Respond>> = {
   "a defect": (request, { thrown }) => Effect.die(new Error(`${thrown} at ${request.url}`))
 }
 
-const auths = (secrets: Secrets): Readonly<Record<string, HttpIntegration.Auth>> => ({
-  bearer: HttpIntegration.bearer(Redacted.make(secrets.bearer)),
-  queryKey: HttpIntegration.queryKey("api_key", Redacted.make(secrets.queryKey)),
-  basic: HttpIntegration.basic(secrets.basicUser, Redacted.make(secrets.basicPassword)),
-  apiKey: HttpIntegration.apiKey("x-api-key", Redacted.make(secrets.apiKey)),
-  failing: HttpIntegration.authWith("of the test", () => Effect.fail(new Error(`no token for ${secrets.thrown}`)))
+const auths = (secrets: Secrets): Readonly<Record<string, Auth.Auth>> => ({
+  bearer: Auth.bearer(Redacted.make(secrets.bearer)),
+  queryKey: Auth.queryKey("api_key", Redacted.make(secrets.queryKey)),
+  basic: Auth.basic(secrets.basicUser, Redacted.make(secrets.basicPassword)),
+  apiKey: Auth.apiKey("x-api-key", Redacted.make(secrets.apiKey)),
+  failing: Auth.custom("of the test", () => Effect.fail(new Error(`no token for ${secrets.thrown}`)))
 })
 
 /** All that the signals and the failures show, in every way in which one may look at them. */
@@ -262,7 +262,7 @@ const shownBy = (signals: Collected, exits: ReadonlyArray<Exit.Exit<unknown, unk
 const findings = (shown: string, secrets: Secrets) =>
   places.filter((place) => forms(secrets[place]).some((form) => shown.includes(form)))
 
-const opened = (respond: Respond, secrets: Secrets, auth: HttpIntegration.Auth) =>
+const opened = (respond: Respond, secrets: Secrets, auth: Auth.Auth) =>
   Effect.map(
     Layer.build(
       HttpIntegration.layer(Vault, {

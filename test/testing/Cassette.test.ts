@@ -1,6 +1,6 @@
 import { NodeHttpClient, NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { HttpIntegration } from "breakwater/http"
+import { Auth, HttpIntegration } from "breakwater/http"
 import { FaultInjection } from "breakwater/testing"
 import {
   Cause,
@@ -215,7 +215,7 @@ describe("Cassette: the file", () => {
     Effect.gen(function* () {
       const layer = HttpIntegration.layer(Payments, {
         baseUrl: "https://sandbox.example",
-        auth: HttpIntegration.bearer(Redacted.make("another key"))
+        auth: Auth.bearer(Redacted.make("another key"))
       }).pipe(Layer.provide(Cassette.layerReplay(committed, { unused: "fail" })))
       const program = Effect.gen(function* () {
         const payments = yield* Payments

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, Idempotency, Integration, Operation, type Outcome, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpOperation } from "breakwater/http"
 import {
   expectExecuted,
   expectOutcome,
@@ -62,7 +62,7 @@ describe("IntegrationTest.layer", () => {
   it.effect("takes the options of HttpIntegration.layer", () => {
     const upstream = Upstream.make(Mails, { faults: [FaultInjection.status(503)] })
     const layer = IntegrationTest.layer(Mailer, upstream, {
-      auth: HttpIntegration.bearer(Redacted.make("s3cret-token")),
+      auth: Auth.bearer(Redacted.make("s3cret-token")),
       correlationHeader: "x-correlation",
       policy: { get: Policy.standard({ maxAttempts: 1 }) },
       baseUrl: "https://mails.example"

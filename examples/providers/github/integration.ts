@@ -3,7 +3,7 @@
  */
 import { NodeHttpClient } from "@effect/platform-node"
 import { type CallFailure, Exhaustion, Idempotency, Integration, type Outcome, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Data, DateTime, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { GitHubApi, MarkedBody } from "./api.ts"
 import { pages } from "./pages.ts"
@@ -157,7 +157,7 @@ export class GitHub extends Integration.Service<GitHub>()(
 
 /** How every deployment reaches GitHub, and every test. */
 export const connection = {
-  auth: HttpIntegration.bearer(Config.Redacted("GITHUB_TOKEN")),
+  auth: Auth.bearer(Config.Redacted("GITHUB_TOKEN")),
   headers: {
     accept: "application/vnd.github+json",
     "user-agent": "breakwater-example",

@@ -2,7 +2,7 @@
  * A shop at Shopify: the application's own words and errors, and what Shopify's answers mean.
  */
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Duration, Schema } from "effect"
 import { ShopifyAdmin, UserError } from "./api.ts"
 
@@ -140,7 +140,7 @@ export class Shop extends Integration.Service<Shop>()(
 
 /** How every deployment reaches Shopify, and every test. */
 export const connection = {
-  auth: HttpIntegration.apiKey("X-Shopify-Access-Token", Config.Redacted("SHOPIFY_ACCESS_TOKEN"))
+  auth: Auth.apiKey("X-Shopify-Access-Token", Config.Redacted("SHOPIFY_ACCESS_TOKEN"))
 }
 
 export const ShopLive = HttpIntegration.layer(Shop, { ...connection, baseUrl: Config.URL("SHOPIFY_URL") })

@@ -2,7 +2,7 @@
  * A bot in Slack: the application's own words and errors, and what Slack's answers mean.
  */
 import { Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Schema } from "effect"
 import { type Message, type Refusal, SlackApi } from "./api.ts"
 
@@ -100,7 +100,7 @@ export class Slack extends Integration.Service<Slack>()(
 
 /** How every deployment reaches Slack, and every test. */
 export const connection = {
-  auth: HttpIntegration.bearer(Config.Redacted("SLACK_BOT_TOKEN")),
+  auth: Auth.bearer(Config.Redacted("SLACK_BOT_TOKEN")),
   requestIdHeaders: ["x-slack-req-id"]
 }
 

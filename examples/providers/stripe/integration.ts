@@ -2,7 +2,7 @@
  * Payments by Stripe: the application's own words and errors, and what Stripe's answers mean.
  */
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Schema } from "effect"
 import { type InvalidRequest, StripeApi, version } from "./api.ts"
 import { CardDeclined, NoSuchPayment, PaymentRefused, PaymentsUnavailable } from "./errors.ts"
@@ -73,7 +73,7 @@ export class Payments extends Integration.Service<Payments>()(
 
 /** How every deployment reaches Stripe, and every test. */
 export const connection = {
-  auth: HttpIntegration.bearer(Config.Redacted("STRIPE_KEY")),
+  auth: Auth.bearer(Config.Redacted("STRIPE_KEY")),
   headers: { "Stripe-Version": version }
 }
 

@@ -23,6 +23,7 @@ import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
 import { collectorOf, tooLarge } from "./collect.ts"
+import { type Authorized, reasonOf } from "./auth.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
@@ -84,23 +85,44 @@ export const openHttp = (
     const middleware = reflected.middleware
       .map((key) => built.mapUnsafe.get(key) as Middleware | undefined)
       .filter((found) => found !== undefined)
-    const throughMiddleware = middleware.reduce<(request: Request) => Effect.Effect<Response, unknown>>(
-      (next, own) => (request) => own({ endpoint: reflected.endpoint, group: reflected.group, request, next }),
-      execute
-    )
+    const through = (last: (request: Request) => Effect.Effect<Response, unknown>) =>
+      middleware.reduce<(request: Request) => Effect.Effect<Response, unknown>>(
+        (next, own) => (request) => own({ endpoint: reflected.endpoint, group: reflected.group, request, next }),
+        last
+      )
+    const throughMiddleware = through(execute)
+    const exchange = ({ request, sign }: Authorized): Effect.Effect<Response, unknown> =>
+      sign === undefined
+        ? throughMiddleware(request)
+        : through((request) => Effect.flatMap(sign(request), execute))(request)
 
     const send =
       (request: Request) =>
       (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
         Effect.withFiber((fiber) => {
-          const located = decorate(HttpClientRequest.prependUrl(request, target.baseUrl), call, fiber)
-          return Effect.flatMap(Effect.mapError(target.authorize(located), noCredentials), (authorized) => {
-            call.sent(nowOf(fiber))
-            return Effect.matchCauseEffect(throughMiddleware(authorized), {
-              onFailure: (cause) => Effect.failCause(Cause.map(cause, (error) => ofError(error, call))),
-              onSuccess: (response) => receive(response, call, fiber)
-            })
-          }).pipe(Effect.provideContext(contextOf(fiber))) as Effect.Effect<unknown, Reason.Reason>
+          const located = HttpClientRequest.prependUrl(request, target.baseUrl)
+          // Legs that run at once may each do so once: what one of them has got is the other's too.
+          const mayRenew = !call.everReauthenticated
+          const once = (again: boolean): Effect.Effect<unknown, Reason.Reason> =>
+            Effect.flatMap(
+              Effect.mapError(target.authorize(decorate(located, call, fiber)), reasonOf),
+              (authorized) => {
+                if (again) call.sentAgain(nowOf(fiber))
+                else call.sent(nowOf(fiber))
+                const answered = Effect.matchCauseEffect(exchange(authorized), {
+                  onFailure: (cause) => Effect.failCause(Cause.map(cause, (error) => ofError(error, call))),
+                  onSuccess: (response) => receive(response, call, fiber)
+                })
+                return again || !mayRenew || authorized.renew === undefined
+                  ? answered
+                  : Effect.catch(answered, (reason) =>
+                      isRefusal(reason, authorized)
+                        ? renewed(reason, authorized.renew!, call, once)
+                        : Effect.fail(reason)
+                    )
+              }
+            )
+          return Effect.provideContext(once(false), contextOf(fiber)) as Effect.Effect<unknown, Reason.Reason>
         })
 
     const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
@@ -348,13 +370,34 @@ class Unsendable {
   }
 }
 
-const noCredentials = (cause: unknown): Reason.Reason =>
-  Reason.make("Failed", {
-    message: "the credentials could not be read",
-    outcome: "NotSent",
-    transient: true,
-    health: "ignored",
-    cause
+/** Whether an answer says that the credential was no good, and the request not carried out. */
+const isRefusal = (reason: Reason.Reason, { refusals }: Authorized): boolean =>
+  reason.status !== undefined &&
+  (refusals === undefined ? reason.status === 401 : refusals.includes(reason.status)) &&
+  reason.outcome === "Refused" &&
+  (reason._tag === "Rejected" || reason._tag === "Declared") &&
+  !reason.replayed
+
+/** Sends once more if there is another credential. Whatever goes wrong on the way there: it was refused. */
+const renewed = (
+  refusal: Reason.Reason,
+  renew: Effect.Effect<boolean, unknown>,
+  call: CallRecord,
+  once: (again: boolean) => Effect.Effect<unknown, Reason.Reason>
+): Effect.Effect<unknown, Reason.Reason> =>
+  Effect.matchCauseEffect(renew, {
+    onFailure: (cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+      const { message, retryAfter, transient } = reasonOf(Cause.squash(cause))
+      return Effect.fail({ ...refusal, message: `${refusal.message}; ${message}`, transient, retryAfter })
+    },
+    onSuccess: (another) => {
+      if (!another) return Effect.fail(refusal)
+      call.reauthenticate()
+      return Effect.mapError(once(true), (reason) =>
+        reason.outcome === "NotSent" ? { ...reason, outcome: "Refused" as const } : reason
+      )
+    }
   })
 
 /** Reads a body to its end, or to the limit. A known length is read in one piece. */

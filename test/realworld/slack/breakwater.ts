@@ -1,6 +1,6 @@
 /** The slice in breakwater. */
 import { Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Effect } from "effect"
 import {
   announcementOf,
@@ -40,7 +40,7 @@ class Slack extends Integration.Service<Slack>()(
 
 const SlackLive = HttpIntegration.layer(Slack, {
   baseUrl,
-  auth: HttpIntegration.bearer(token)
+  auth: Auth.bearer(token)
 })
 
 export const breakwater = Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /** The slice in breakwater. */
 import { type CallFailure, Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Effect, Layer, Option } from "effect"
 import {
   accountSid,
@@ -40,7 +40,7 @@ class Twilio extends Integration.Service<Twilio>()("nimblers/Twilio", defaults, 
   })
 }) {}
 
-const connection = { baseUrl, auth: HttpIntegration.basic(accountSid, authToken) }
+const connection = { baseUrl, auth: Auth.basic(accountSid, authToken) }
 
 const TwilioLive = HttpIntegration.layer(Twilio, connection).pipe(
   Layer.provide(HttpIntegration.layer(SentMessages, connection))

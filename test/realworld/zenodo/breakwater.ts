@@ -1,6 +1,6 @@
 /** The slice in breakwater. */
 import { Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Effect } from "effect"
 import {
   baseUrl,
@@ -34,7 +34,7 @@ class Zenodo extends Integration.Service<Zenodo>()(
 
 const ZenodoLive = HttpIntegration.layer(Zenodo, {
   baseUrl,
-  auth: HttpIntegration.bearer(token)
+  auth: Auth.bearer(token)
 })
 
 export const breakwater = Effect.gen(function* () {

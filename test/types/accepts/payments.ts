@@ -1,6 +1,6 @@
 // DESIGN's first definition: what a client method takes, gives and fails with.
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, type Duration, Effect, type Layer, Schema } from "effect"
 import type { HttpClient } from "effect/http"
 import { Api, BadOrder, CardDeclined, type Charge } from "../contract.ts"
@@ -40,7 +40,7 @@ export class Payments extends Integration.Service<Payments>()(
 ) {
   static readonly layer = HttpIntegration.layer(this, {
     baseUrl: Config.URL("STRIPE_URL"),
-    auth: HttpIntegration.bearer(Config.Redacted("STRIPE_KEY"))
+    auth: Auth.bearer(Config.Redacted("STRIPE_KEY"))
   })
 }
 

@@ -21,7 +21,9 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as P from "../internal/policy.ts"
 import { type Open, openSource, sameSecret } from "./internal/auth.ts"
+import { notSignable, sameCredentials, signRequest } from "./internal/awsRequest.ts"
 import { openGrant } from "./internal/grant.ts"
+import { openSigner } from "./internal/sigV4.ts"
 
 export type { Authorize, Authorized, AuthSite, Open } from "./internal/auth.ts"
 
@@ -291,5 +293,79 @@ export const refreshToken = (
       ...grantOf(options),
       clientSecret: options.clientSecret,
       refresh: { token: options.refreshToken, onRotated: options.onRotated }
+    })
+  )
+
+// ---- signatures
+
+/**
+ * The credentials of an AWS identity.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AwsCredentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: Redacted.Redacted
+  /** Of temporary credentials. */
+  readonly sessionToken?: Redacted.Redacted | undefined
+}
+
+/**
+ * AWS Signature Version 4, for AWS and for what speaks its protocol (MinIO, R2, …).
+ *
+ * **Details**
+ *
+ * Every attempt is signed afresh, with the time of Effect's clock and the hash of the bytes that are sent. It is signed
+ * last, after the endpoint's client middleware: whatever changes the request afterwards breaks the signature. All headers
+ * are signed but those that proxies and clients change (`User-Agent`, `Content-Length`, `traceparent`, …). The query is
+ * sent sorted and encoded as it is signed.
+ *
+ * `credentials` as an effect runs for every attempt: cache what a metadata service or STS gives. A `Config` is read again
+ * after a 401 or 403, at most once a second, and the request is sent once more if they have changed.
+ *
+ * A body that is no bytes (a stream, a form of the browser's) can't be signed; S3 takes it as `UNSIGNED-PAYLOAD`, other
+ * services not: there the call fails as `InvalidInput`.
+ *
+ * **Example** (A bucket)
+ *
+ * ```ts
+ * import { Auth } from "breakwater/http"
+ * import { Config } from "effect"
+ *
+ * export const auth = Auth.awsSigV4({
+ *   service: "s3",
+ *   region: "eu-central-1",
+ *   credentials: Config.all({
+ *     accessKeyId: Config.String("AWS_ACCESS_KEY_ID"),
+ *     secretAccessKey: Config.Redacted("AWS_SECRET_ACCESS_KEY")
+ *   })
+ * })
+ * ```
+ *
+ * @category signatures
+ * @since 0.1.0
+ */
+export const awsSigV4 = (options: {
+  /** As in the credential scope: `s3`, `dynamodb`, `execute-api`. */
+  readonly service: string
+  readonly region: string
+  readonly credentials: AwsCredentials | Config.Config<AwsCredentials> | Effect.Effect<AwsCredentials, unknown>
+}): Auth =>
+  make("AWS Signature Version 4", () =>
+    Effect.gen(function* () {
+      const signer = yield* openSigner(options)
+      const { read, renew } = yield* openSource(options.credentials, sameCredentials)
+      return (request) => {
+        const problem = notSignable(options.service, request)
+        return problem !== undefined
+          ? Effect.fail(problem)
+          : Effect.map(read, (credentials) => ({
+              request,
+              sign: (request) => signRequest(signer, options.service, request, credentials),
+              renew: renew?.(credentials),
+              refusals: [401, 403]
+            }))
+      }
     })
   )

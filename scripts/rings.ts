@@ -16,6 +16,7 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "Idempotency",
     "Outcome",
     "CallFailure",
+    "Conditional",
     "Reason",
     "PolicyError",
     "Call",

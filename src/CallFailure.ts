@@ -141,6 +141,16 @@ export const nextStep = (self: {
       return "nothing was sent; repeat it at another instance"
   }
   if (self.repeat === "Safe") return "nothing changed at the provider; repeat whenever it suits"
+  if (self.reason._tag === "PreconditionFailed") {
+    switch (self.outcome) {
+      case "Unknown":
+        return "it may have happened; read what is there, and look whether it is this call's work, before you write again"
+      case "Applied":
+        return "it happened; do not repeat; read the result at the provider"
+      default:
+        return "it did not happen; read what is there, and write with its version"
+    }
+  }
   switch (self.outcome) {
     case "NotSent":
       return "it did not happen; it is safe to repeat"

@@ -91,8 +91,28 @@ export type Strategy =
       readonly settle: Duration.Input
       readonly lookFirst: boolean
     }
-  | { readonly _tag: "Conditional"; readonly etag: (input: never) => string }
+  | ({ readonly _tag: "Conditional" } & Precondition)
   | { readonly _tag: "AtMostOnce"; readonly reason: string }
+
+/**
+ * A condition under which the provider makes a change, as the runner reads it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Precondition {
+  /** The entity tag of the version that may be changed, `*` for "none must exist", or nothing: the input says it itself. */
+  readonly sends:
+    | { readonly header: "if-match"; readonly etag: (input: never) => string; readonly weak: boolean }
+    | { readonly header: "if-none-match" }
+    | { readonly header: undefined; readonly reason: string }
+  /** The statuses that say that the condition does not hold. */
+  readonly conflicts: ReadonlySet<number>
+  /** Looks whether the change was made. */
+  readonly applied: ((input: never) => Effect.Effect<Option.Option<unknown>, unknown, unknown>) | undefined
+  readonly conclusive: boolean
+  readonly mayHaveBeenSent: boolean
+}
 
 /**
  * An `Idempotency` of any operation.
@@ -227,14 +247,168 @@ export const reconcilable = <In, A, E, R>(
   })
 
 /**
- * The provider applies the change only to the version named by an entity tag (`If-Match`): the second of two equal
- * requests is answered 412.
+ * What is known of a change that is made under a condition, beside the condition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConditionalOptions<in In, out A, out E, out R> {
+  /**
+   * Looks whether the change was made, such as by a GET that compares what is there with what was asked for. It runs only
+   * where a 412 leaves that open: after an attempt that may have been applied. What it finds becomes the call's success.
+   */
+  readonly applied?: ((input: In) => Effect.Effect<Option.Option<A>, E, R>) | undefined
+  /**
+   * That `applied` proves the contrary if it finds nothing. Say so only if what it looks for outlives later changes by
+   * others, such as an entry in a history. Default: false; the outcome stays `Unknown` then, because somebody else may
+   * have changed what this call had made.
+   */
+  readonly conclusive?: boolean | undefined
+  /**
+   * That an earlier process may have sent this very change, such as a job that runs again after a crash: then the first
+   * 412 may be the answer to one's own work too. Default: false. An outbox remembers by itself.
+   */
+  readonly mayHaveBeenSent?: boolean | undefined
+  /** The statuses that say that the condition does not hold. Default: 412. */
+  readonly conflict?: number | ReadonlyArray<number> | undefined
+}
+
+const preconditionOf = <In, A, E, R>(
+  sends: Precondition["sends"],
+  options: ConditionalOptions<In, A, E, R> | undefined
+): Strategy => ({
+  _tag: "Conditional",
+  sends,
+  conflicts: new Set([options?.conflict ?? 412].flat()),
+  applied: options?.applied as Precondition["applied"],
+  conclusive: options?.conclusive ?? false,
+  mayHaveBeenSent: options?.mayHaveBeenSent ?? false
+})
+
+/**
+ * The provider makes the change only to the version that an entity tag names (`If-Match`, RFC 9110, 13.1.1): the second
+ * of two equal requests is answered 412. So a PUT, a PATCH, even a POST may be repeated, and sent late it never
+ * overwrites what is newer.
+ *
+ * **When to use**
+ *
+ * Where a read gives an `ETag` and the write takes it back. `Conditional.update` reads again when somebody was faster.
+ *
+ * **Details**
+ *
+ * `etag` gives the text of the `ETag` as it was read, quotes included. Not sent, and `InvalidInput`, are a text without
+ * quotes, a weak tag (`W/"…"` matches nothing under `If-Match`; `weak: "send"` for a provider that is known to compare
+ * them), and `*`, which any version matches: a repeat would be a second change.
+ *
+ * A 412 on a first attempt is `Refused`: somebody else changed it. After an attempt that may have been applied the same
+ * 412 may be the answer to one's own work, so the call is never reported as refused then, not even by a declared error's
+ * case of `translate`: it ends in `orElse`, as `PreconditionFailed` with outcome `Unknown`, unless `applied` can look.
+ *
+ * **Gotchas**
+ *
+ * A provider whose tags are hashes of the content gives an old tag back once the old content is back: a repeat would then
+ * undo whoever put it back. Where that matters, ask for versions that never return.
+ *
+ * **Example** (A document that is renamed)
+ *
+ * ```ts
+ * import { Idempotency } from "breakwater"
+ * import { HttpOperation } from "breakwater/http"
+ * import { Schema } from "effect"
+ * import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+ *
+ * const Docs = HttpApi.make("docs").add(
+ *   HttpApiGroup.make("docs").add(
+ *     HttpApiEndpoint.patch("rename", "/docs/:id", {
+ *       params: { id: Schema.String },
+ *       headers: { "if-match": Schema.String },
+ *       payload: Schema.Struct({ title: Schema.String }),
+ *       success: Schema.Struct({ title: Schema.String })
+ *     })
+ *   )
+ * )
+ *
+ * export const rename = HttpOperation.endpoint(Docs, "docs", "rename", {
+ *   idempotency: Idempotency.conditional(({ headers }) => headers["if-match"])
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export const conditional = <In>(etag: (input: In) => string): Idempotency<In, never, never, "Idempotent"> =>
-  make("Idempotent", { _tag: "Conditional", etag })
+export const conditional: {
+  <In>(etag: (input: In) => string): Idempotency<In, never, never, "Idempotent">
+  <In, A = never, E = never, R = never>(
+    etag: (input: In) => string,
+    // What `applied` says of its input must not narrow that of `etag`.
+    options: ConditionalOptions<NoInfer<In>, A, E, R> & {
+      /** What becomes of a weak tag. Default: `"refuse"`. */
+      readonly weak?: "refuse" | "send" | undefined
+    }
+  ): Idempotency<In, A, R, "Idempotent">
+} = <In, A, E, R>(
+  etag: (input: In) => string,
+  options?: ConditionalOptions<In, A, E, R> & { readonly weak?: "refuse" | "send" | undefined }
+): Idempotency<In, never, never, "Idempotent"> =>
+  make(
+    "Idempotent",
+    preconditionOf({ header: "if-match", etag: etag as (input: never) => string, weak: options?.weak === "send" }, options)
+  )
+
+/**
+ * The provider makes it only if there is none yet (`If-None-Match: *`, RFC 9110, 13.1.2): the second of two equal requests
+ * is answered 412.
+ *
+ * **Details**
+ *
+ * A 412 is `Refused` on a first attempt, for it exists already; after one that may have been applied it may be one's own,
+ * as with `conditional`. Late it may bring back what was deleted since, so an outbox asks for a lane or `expiresAfter`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const createOnly: {
+  (): Idempotency<unknown, never, never, "Inherent">
+  <In, A = never, E = never, R = never>(
+    options: ConditionalOptions<In, A, E, R>
+  ): Idempotency<In, A, R, "Inherent">
+} = <In, A, E, R>(options?: ConditionalOptions<In, A, E, R>): Idempotency<In, never, never, "Inherent"> =>
+  make("Idempotent", preconditionOf({ header: "if-none-match" }, options))
+
+/**
+ * The request itself names the version that it changes, in its query or its body, or as an argument of an SDK, and the
+ * provider makes the change to no other: GitHub's `sha`, Kubernetes' `resourceVersion`, a `?version=3`.
+ *
+ * **Details**
+ *
+ * `reason` says which part it is. `conflict` gives the status of a provider that does not answer 412: GitHub and
+ * Kubernetes say 409. Where no status tells it, `classify` says `Reason.preconditionFailed()`. Everything else is as with
+ * `conditional`.
+ *
+ * **Example** (GitHub's contents: the second of two equal requests is a conflict)
+ *
+ * ```ts
+ * import { Idempotency } from "breakwater"
+ *
+ * const idempotency = Idempotency.versioned("the blob's sha", { conflict: 409 })
+ *
+ * Idempotency.describe(idempotency) // => "conditional on a version in the request: the blob's sha"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const versioned: {
+  (reason: string): Idempotency<unknown, never, never, "Idempotent">
+  <In, A = never, E = never, R = never>(
+    reason: string,
+    options: ConditionalOptions<In, A, E, R>
+  ): Idempotency<In, A, R, "Idempotent">
+} = <In, A, E, R>(
+  reason: string,
+  options?: ConditionalOptions<In, A, E, R>
+): Idempotency<In, never, never, "Idempotent"> =>
+  make("Idempotent", preconditionOf({ header: undefined, reason }, options))
 
 /**
  * A POST that only reads, such as a search with a body.
@@ -281,8 +455,16 @@ export const describe = (self: { readonly strategy: Strategy }): string => {
     }
     case "Reconcilable":
       return `looks ${strategy.lookFirst ? "before it sends, and " : ""}before it repeats, ${lengthOf(strategy.settle)} after an unknown outcome`
-    case "Conditional":
-      return "conditional on an entity tag (If-Match)"
+    case "Conditional": {
+      const { applied, sends } = strategy
+      const condition =
+        sends.header === "if-match"
+          ? "an entity tag (If-Match)"
+          : sends.header === "if-none-match"
+            ? "there being none yet (If-None-Match)"
+            : `a version in the request: ${sends.reason}`
+      return `conditional on ${condition}${applied === undefined ? "" : ", looks after a conflict in doubt"}`
+    }
     case "AtMostOnce":
       return `at most once: ${strategy.reason}`
   }

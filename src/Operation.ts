@@ -527,7 +527,12 @@ const define = (
   orElse: options.orElse,
   translate: options.translate,
   about: { transport, attemptName: name, http: undefined },
-  problems: [],
+  problems:
+    idempotency.strategy._tag === "Conditional" && idempotency.strategy.sends.header !== undefined
+      ? [
+          `${idempotency.strategy.sends.header} is a header of HTTP: pass the version to \`send\` yourself, and say Idempotency.versioned(reason)`
+        ]
+      : [],
   open: openEffect({
     input: options.input,
     success: isUnvalidated(options.success) ? undefined : options.success,

@@ -44,6 +44,7 @@ export type Tag =
   | "NotProcessed"
   | "Declared"
   | "Rejected"
+  | "PreconditionFailed"
   | "Unavailable"
   | "InProgress"
   | "OutcomeHeld"
@@ -156,6 +157,7 @@ const table: Record<Tag, Row> = {
   NotProcessed: row("Refused", true, "probe", "the provider did not process the request"),
   Declared: row("Refused", false, "success", "the provider answered with a declared error"),
   Rejected: row("Refused", false, "success", "the provider rejected the request"),
+  PreconditionFailed: row("Refused", false, "success", "the version is another than the request was made for"),
   Unavailable: row("Unknown", true, "failure", "the provider failed"),
   InProgress: row("Unknown", true, "success", "an earlier attempt with this key is still running"),
   OutcomeHeld: row("Unknown", false, "success", "the receiver holds the outcome for a person to decide"),
@@ -223,6 +225,7 @@ export interface Verdict extends Details {
     | "Throttled"
     | "NotProcessed"
     | "Rejected"
+    | "PreconditionFailed"
     | "Unavailable"
     | "InProgress"
     | "KeyConflict"
@@ -313,6 +316,15 @@ export const notProcessed = (details?: Details): Verdict => ({ ...details, reaso
 export const rejected = (details?: Details): Verdict => ({ ...details, reason: "Rejected" })
 
 /**
+ * The provider makes the change to one version only, and has another: this request changed nothing. What an earlier
+ * attempt did it does not say.
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const preconditionFailed = (details?: Details): Verdict => ({ ...details, reason: "PreconditionFailed" })
+
+/**
  * The provider failed; it may or may not have happened.
  *
  * @category verdicts
@@ -391,6 +403,8 @@ export const fromStatus = (status: number, details?: Details): Verdict | undefin
       return unavailable(told)
     case 409:
       return rejected(inDoubt)
+    case 412:
+      return preconditionFailed(told)
     case 421:
     case 425:
       return notProcessed(told)

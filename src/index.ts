@@ -8,6 +8,8 @@
 export * as Call from "./Call.ts"
 /** The one failure inside the toolkit. */
 export * as CallFailure from "./CallFailure.ts"
+/** Read, change, write: what a conditional write is for. */
+export * as Conditional from "./Conditional.ts"
 /** A deadline that travels with a program: every call inside it ends by then. */
 export * as Deadline from "./Deadline.ts"
 /** What becomes of a call when its policy has done all it could. */

@@ -68,6 +68,7 @@ describe("the outcome table", () => {
     NotProcessed: ["Refused", true, "probe"],
     Declared: ["Refused", false, "success"],
     Rejected: ["Refused", false, "success"],
+    PreconditionFailed: ["Refused", false, "success"],
     Unavailable: ["Unknown", true, "failure"],
     InProgress: ["Unknown", true, "success"],
     OutcomeHeld: ["Unknown", false, "success"],

@@ -63,6 +63,8 @@ export const ofStatus = (
       return Reason.make("Unavailable", answered("status 408: the provider gave up waiting for the request"))
     case 409:
       return Reason.make("Rejected", answered("status 409: a conflict", { outcome: "Unknown" }))
+    case 412:
+      return Reason.make("PreconditionFailed", answered("status 412: the precondition failed"))
     case 421:
     case 425:
       return Reason.make("NotProcessed", answered(`status ${status}: not processed`))
@@ -88,8 +90,11 @@ export const ofStatus = (
 /** 202 promises to try, so nothing is known to have happened. */
 export const afterSuccess = (status: number): Outcome => (status === 202 ? "Unknown" : "Applied")
 
-/** Statuses that say nothing about an earlier attempt with the same key: they are not stored under it. */
-const silent: ReadonlySet<number> = new Set([401, 403, 404, 408, 409, 421, 425, 429])
+/**
+ * Statuses that say nothing about an earlier attempt with the same key: they are not stored under it. A 412 may be the
+ * answer to what that attempt did.
+ */
+const silent: ReadonlySet<number> = new Set([401, 403, 404, 408, 409, 412, 421, 425, 429])
 
 /** Whether a declared error settles what earlier attempts with the same key did. */
 export const resolves = (status: number): boolean => status >= 400 && status < 500 && !silent.has(status)

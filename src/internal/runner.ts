@@ -30,6 +30,7 @@ import { type Gate, siteOf, standsAside } from "./gate.ts"
 import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
 import type { Durable } from "./durable.ts"
 import type { Defaults, Stack } from "./plan.ts"
+import { judged, settled } from "./precondition.ts"
 import { park, writeAhead } from "./storing.ts"
 import { setCallSite } from "./stack.ts"
 import { cutAfter, nowOf } from "./timer.ts"
@@ -73,6 +74,8 @@ export const compile = (
 
     // From the inside out.
     let attempt: AttemptStep = (call) => (call as CallRecord).prepared!.send(call as CallRecord)
+    const condition = definition.strategy._tag === "Conditional" ? definition.strategy : undefined
+    if (condition !== undefined) attempt = judged(condition, attempt)
     let wrapped: CallStep | undefined
     for (const layer of stack.layers.toReversed()) {
       const gate = gateOf(layer)
@@ -89,6 +92,7 @@ export const compile = (
           if (site.reconcile !== undefined && definition.strategy._tag === "Reconcilable") {
             wrapped = lookFirst(site.reconcile, definition.strategy.lookFirst, wrapped)
           }
+          if (condition !== undefined) wrapped = settled(condition, services, wrapped)
           wrapped = prepareWith(definition, transport.prepare, wrapped)
         }
         const transform = yield* layer.build(own)

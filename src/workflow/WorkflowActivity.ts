@@ -82,8 +82,8 @@ export interface Options<Data, Method, Success extends Schema.Constraint, Error 
  * Two calls of one operation with one discriminator in one execution are one call: the second gets the result of the
  * first, whatever its input says. Two charges need two discriminators.
  *
- * A crash repeats a call. So it dies for operations that can't bear that: those that are `atMostOnce`, and `reconcilable`
- * ones that do not `lookFirst`.
+ * A crash repeats a call. So it dies for operations that can't bear that: those that are `atMostOnce`, `reconcilable`
+ * ones that do not `lookFirst`, and conditional ones without `mayHaveBeenSent`.
  *
  * **Example** (Charging the instalments of an order)
  *
@@ -196,6 +196,9 @@ const whyUnfit = (integration: Integration.Any, operation: string): string | und
   const strategy = integration["~breakwater/Integration"].operations[operation]?.definition.strategy
   if (strategy?._tag === "AtMostOnce") {
     return "may be sent once only, and an activity is made again after a crash: use Outbox.writeAhead"
+  }
+  if (strategy?._tag === "Conditional" && !strategy.mayHaveBeenSent) {
+    return "would take a conflict with its own work for somebody else's after a crash: give its Idempotency mayHaveBeenSent"
   }
   return strategy?._tag === "Reconcilable" && !strategy.lookFirst
     ? "does not look before its first attempt, and an activity is made again after a crash: give Idempotency.reconcilable lookFirst"

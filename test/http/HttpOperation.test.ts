@@ -518,14 +518,11 @@ describe("what can't be sent is InvalidInput, NotSent, and nothing leaves", () =
     })
   )
 
-  it.live("an entity tag that is no header's value, or that throws", () =>
+  it.live("what is no entity tag, or throws", () =>
     Effect.gen(function* () {
       const input = { params: { id: "7" }, payload: { order: "o" } }
       for (const { client } of clients) {
-        assert.strictEqual(
-          yield* refused((api) => api.badEtag(input), { client }),
-          "the header if-match has characters that no header can carry"
-        )
+        assert.match(yield* refused((api) => api.badEtag(input), { client }), /^the entity tag is not in double quotes, or has/)
       }
       assert.isNotEmpty(yield* refused((api) => api.etagThrows(input)))
     })

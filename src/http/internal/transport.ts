@@ -27,7 +27,7 @@ import { type Authorized, reasonOf } from "./auth.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
-import { placeKey } from "./placement.ts"
+import { placeCondition, placeKey } from "./placement.ts"
 
 interface Options {
   readonly classify: Classify | undefined
@@ -338,19 +338,24 @@ export const openHttp = (
       },
       prepare: (input) =>
         Effect.withFiber((fiber) =>
-          Effect.mapBoth(Effect.provideContext(reflected.encode(input), withServices(fiber.context, services)), {
-            onFailure: (error) =>
-              Reason.make("InvalidInput", {
-                message: Schema.isSchemaError(error) ? describeIssue(error) : "the input can't be encoded",
-                cause: error
-              }),
-            onSuccess: (request): Prepared =>
-              preparedOf(
-                idempotency.strategy._tag === "Conditional"
-                  ? HttpClientRequest.setHeader(request, "if-match", idempotency.strategy.etag(input as never))
-                  : request
-              )
-          })
+          Effect.flatMap(
+            Effect.mapError(
+              Effect.provideContext(reflected.encode(input), withServices(fiber.context, services)),
+              (error) =>
+                Reason.make("InvalidInput", {
+                  message: Schema.isSchemaError(error) ? describeIssue(error) : "the input can't be encoded",
+                  cause: error
+                })
+            ),
+            (request): Effect.Effect<Prepared, Reason.Reason> => {
+              const { strategy } = idempotency
+              if (strategy._tag !== "Conditional") return Effect.succeed(preparedOf(request))
+              const placed = placeCondition(request, strategy.sends, input)
+              return typeof placed === "string"
+                ? Effect.fail(Reason.make("InvalidInput", { message: placed }))
+                : Effect.succeed(preparedOf(placed))
+            }
+          )
         )
     }
   })

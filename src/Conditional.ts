@@ -6,24 +6,22 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 
-type Tags<E> = Extract<E, { readonly _tag: string }>["_tag"]
-
 /**
  * Options of `update`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options<A, E, R, B, E2, R2, Tag extends Tags<E2>> {
+export interface Options<A, E, R, B, E2, R2> {
   /** Reads what is there, with its version. */
   readonly read: Effect.Effect<A, E, R>
   /** Writes what follows from what was read, under the version that was read. It runs anew for each version. */
   readonly write: (current: A) => Effect.Effect<B, E2, R2>
   /**
-   * The tag of the error that says that somebody else was faster: what `translate` makes of the declared conflict. Any
+   * Whether an error of `write` says that somebody else was faster: what `translate` makes of the declared conflict. Any
    * other error ends it.
    */
-  readonly changed: Tag
+  readonly changed: (error: E2) => boolean
   /** How often it is written, the first time included. Default: 5. */
   readonly maxAttempts?: number | undefined
 }
@@ -65,7 +63,7 @@ export interface Options<A, E, R, B, E2, R2, Tag extends Tags<E2>> {
  *       if (version !== document.version) return Effect.fail(new DocumentChanged())
  *       return Effect.succeed(Object.assign(document, { version: version + 1, tags: [...tags, "read"] }).tags)
  *     }),
- *   changed: "DocumentChanged"
+ *   changed: ({ _tag }) => _tag === "DocumentChanged"
  * })
  *
  * await Effect.runPromise(tagged) // => ["draft", "urgent", "read"]
@@ -74,24 +72,17 @@ export interface Options<A, E, R, B, E2, R2, Tag extends Tags<E2>> {
  * @category combinators
  * @since 0.1.0
  */
-export const update = <A, E, R, B, E2, R2, const Tag extends Tags<E2>>(
-  options: Options<A, E, R, B, E2, R2, Tag>
-): Effect.Effect<B, E | E2, R | R2> => {
+export const update = <A, E, R, B, E2, R2>(options: Options<A, E, R, B, E2, R2>): Effect.Effect<B, E | E2, R | R2> => {
   const { changed, maxAttempts = 5, read, write } = options
   const attempt = (number: number): Effect.Effect<B, E | E2, R | R2> =>
     Effect.flatMap(read, (current) =>
-      Effect.catch(
-        write(current),
-        (error): Effect.Effect<B, E | E2, R | R2> =>
-          number < maxAttempts && tagOf(error) === changed
-            ? Effect.flatMap(Random.nextBetween(0, Math.min(1_000, 25 * 2 ** number)), (wait) =>
-                Effect.andThen(Effect.sleep(wait), attempt(number + 1))
-              )
-            : Effect.fail(error)
+      Effect.catch(write(current), (error): Effect.Effect<B, E | E2, R | R2> =>
+        number < maxAttempts && changed(error)
+          ? Effect.flatMap(Random.nextBetween(0, Math.min(1_000, 25 * 2 ** number)), (wait) =>
+              Effect.andThen(Effect.sleep(wait), attempt(number + 1))
+            )
+          : Effect.fail(error)
       )
     )
   return attempt(1)
 }
-
-const tagOf = (error: unknown): unknown =>
-  typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined

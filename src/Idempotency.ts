@@ -345,14 +345,17 @@ export const conditional: {
       /** What becomes of a weak tag. Default: `"refuse"`. */
       readonly weak?: "refuse" | "send" | undefined
     }
-  ): Idempotency<In, A, R, "Idempotent">
+  ): Idempotency<In, NoInfer<A>, NoInfer<R>, "Idempotent">
 } = <In, A, E, R>(
   etag: (input: In) => string,
   options?: ConditionalOptions<In, A, E, R> & { readonly weak?: "refuse" | "send" | undefined }
 ): Idempotency<In, never, never, "Idempotent"> =>
   make(
     "Idempotent",
-    preconditionOf({ header: "if-match", etag: etag as (input: never) => string, weak: options?.weak === "send" }, options)
+    preconditionOf(
+      { header: "if-match", etag: etag as (input: never) => string, weak: options?.weak === "send" },
+      options
+    )
   )
 
 /**
@@ -371,7 +374,7 @@ export const createOnly: {
   (): Idempotency<unknown, never, never, "Inherent">
   <In, A = never, E = never, R = never>(
     options: ConditionalOptions<In, A, E, R>
-  ): Idempotency<In, A, R, "Inherent">
+  ): Idempotency<In, NoInfer<A>, NoInfer<R>, "Inherent">
 } = <In, A, E, R>(options?: ConditionalOptions<In, A, E, R>): Idempotency<In, never, never, "Inherent"> =>
   make("Idempotent", preconditionOf({ header: "if-none-match" }, options))
 
@@ -403,7 +406,7 @@ export const versioned: {
   <In, A = never, E = never, R = never>(
     reason: string,
     options: ConditionalOptions<In, A, E, R>
-  ): Idempotency<In, A, R, "Idempotent">
+  ): Idempotency<In, NoInfer<A>, NoInfer<R>, "Idempotent">
 } = <In, A, E, R>(
   reason: string,
   options?: ConditionalOptions<In, A, E, R>

@@ -522,7 +522,10 @@ describe("what can't be sent is InvalidInput, NotSent, and nothing leaves", () =
     Effect.gen(function* () {
       const input = { params: { id: "7" }, payload: { order: "o" } }
       for (const { client } of clients) {
-        assert.match(yield* refused((api) => api.badEtag(input), { client }), /^the entity tag is not in double quotes, or has/)
+        assert.match(
+          yield* refused((api) => api.badEtag(input), { client }),
+          /^the entity tag is not in double quotes, or has/
+        )
       }
       assert.isNotEmpty(yield* refused((api) => api.etagThrows(input)))
     })

@@ -24,7 +24,13 @@ export class DocsApi extends HttpApi.make("docs").add(
       success: HttpApiSchema.WithHeaders(Document, { etag: Schema.String }),
       error: Gone
     }),
-    HttpApiEndpoint.patch("append", "/docs/:id", { params, headers, payload: Line, success: Document, error: [Changed, Gone] }),
+    HttpApiEndpoint.patch("append", "/docs/:id", {
+      params,
+      headers,
+      payload: Line,
+      success: Document,
+      error: [Changed, Gone]
+    }),
     HttpApiEndpoint.post("appendPost", "/docs/:id/lines", { params, headers, payload: Line, success: Document }),
     HttpApiEndpoint.put("create", "/docs/:id", { params, payload: Line, success: Document, error: Changed }),
     HttpApiEndpoint.delete("remove", "/docs/:id", { params, headers, error: [Changed, Gone] }),
@@ -192,7 +198,10 @@ export class Docs extends Integration.Service<Docs>()(
   "test/Docs",
   { policy, exhausted: Exhaustion.fail, orElse },
   {
-    append: HttpOperation.endpoint(DocsApi, "docs", "append", { idempotency: Idempotency.conditional(etag), translate }),
+    append: HttpOperation.endpoint(DocsApi, "docs", "append", {
+      idempotency: Idempotency.conditional(etag),
+      translate
+    }),
     appendLooking: HttpOperation.endpoint(DocsApi, "docs", "append", {
       idempotency: Idempotency.conditional(etag, { applied: isLast }),
       translate
@@ -249,8 +258,14 @@ export class Docs extends Integration.Service<Docs>()(
 ) {}
 
 /** Both integrations over one provider. */
-export const docsOver = (upstream: ReturnType<typeof makeDocs>) =>
-  IntegrationTest.layer(Docs, upstream).pipe(Layer.provideMerge(IntegrationTest.layer(DocsReads, upstream)), Layer.orDie)
+export const docsOver = (
+  upstream: ReturnType<typeof makeDocs>,
+  policies: { readonly [K in keyof Docs["Service"]]?: Policy.Complete } = {}
+) =>
+  IntegrationTest.layer(Docs, upstream, { policy: policies }).pipe(
+    Layer.provideMerge(IntegrationTest.layer(DocsReads, upstream)),
+    Layer.orDie
+  )
 
 export const appendMine = (tag = '"v1"') => ({
   params: { id: "d1" },

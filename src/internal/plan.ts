@@ -94,8 +94,12 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     if (strategy._tag === "AtMostOnce" && definition.writeAhead === undefined) {
       problems.push("a repeat is not safe, so it can't be parked: store it before it is sent, or let it fail")
     }
-    if (strategy._tag === "Inherent" && bounds.lane === undefined && bounds.expiresAfter === undefined) {
+    const unbounded = bounds.lane === undefined && bounds.expiresAfter === undefined
+    if (strategy._tag === "Inherent" && unbounded) {
       problems.push("sent late, it may overwrite what is newer: give it a lane, or expiresAfter")
+    }
+    if (strategy._tag === "Conditional" && strategy.sends.header === "if-none-match" && unbounded) {
+      problems.push("sent late, it may bring back what was deleted since: give it a lane, or expiresAfter")
     }
   }
   if (!layers.some((layer) => layer.slot === "retry")) problems.push("the policy does not decide about retries")

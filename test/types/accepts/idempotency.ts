@@ -1,5 +1,5 @@
 // Every way to make a repeat safe, and what it makes of an operation.
-import { Idempotency, IdempotencyKey, type Operation } from "breakwater"
+import { Exhaustion, Idempotency, IdempotencyKey, type Operation } from "breakwater"
 import { type HttpIntegration, HttpOperation } from "breakwater/http"
 import { Context, Effect, Option } from "effect"
 import type { HttpClient } from "effect/http"
@@ -55,6 +55,52 @@ expectType<Search<"Idempotent", Lookup>>()(
 expectType<Search<"Idempotent">>()(
   HttpOperation.endpoint(Api, "charges", "search", { idempotency: Idempotency.conditional(({ payload }) => payload.q) })
 )
+expectType<Search<"Idempotent">>()(
+  HttpOperation.endpoint(Api, "charges", "search", {
+    idempotency: Idempotency.conditional(({ payload }) => payload.q, {
+      weak: "send",
+      mayHaveBeenSent: true,
+      conflict: 409
+    })
+  })
+)
+expectType<Search<"Idempotent", Lookup>>()(
+  HttpOperation.endpoint(Api, "charges", "search", {
+    idempotency: Idempotency.conditional(({ payload }) => payload.q, {
+      applied: (input) => {
+        expectType<Q>()(input)
+        return Effect.map(
+          Effect.flatMap(Lookup, ({ all }) => all),
+          (all) => Option.some(all)
+        )
+      },
+      conclusive: true
+    })
+  })
+)
+// A look that knows less of the input leaves the tag its own.
+const looks = (_: { readonly payload: { readonly q: string } }) => Effect.succeed(Option.none<ReadonlyArray<Charge>>())
+expectType<Search<"Idempotent">>()(
+  HttpOperation.endpoint(Api, "charges", "search", {
+    idempotency: Idempotency.conditional(({ payload }) => payload.q, { applied: looks })
+  })
+)
+expectType<Search<"Inherent">>()(
+  HttpOperation.endpoint(Api, "charges", "search", { idempotency: Idempotency.createOnly({ applied: looks }) })
+)
+expectType<Search<"Inherent">>()(
+  HttpOperation.endpoint(Api, "charges", "search", { idempotency: Idempotency.createOnly() })
+)
+expectType<Search<"Idempotent">>()(
+  HttpOperation.endpoint(Api, "charges", "search", {
+    idempotency: Idempotency.versioned("?version", { conflict: [409, 412] })
+  })
+)
+// A PATCH, and what is sent late only changes the version it was made for: it may be parked as it is.
+HttpOperation.endpoint(Api, "charges", "change", {
+  idempotency: Idempotency.conditional(({ params }) => `"${params.id}"`),
+  exhausted: Exhaustion.park
+})
 expectType<Search<"Safe">>()(
   HttpOperation.endpoint(Api, "charges", "search", { idempotency: Idempotency.readOnly("a query with a body") })
 )

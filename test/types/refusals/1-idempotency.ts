@@ -1,5 +1,5 @@
 // Rule 1: a call that may change something says how a repeat is made safe.
-import { Idempotency, IdempotencyKey, Operation } from "breakwater"
+import { Exhaustion, Idempotency, IdempotencyKey, Operation } from "breakwater"
 import { HttpOperation } from "breakwater/http"
 import { Effect, Option } from "effect"
 import { Api, BadOrder, Charge } from "../contract.ts"
@@ -67,4 +67,20 @@ HttpOperation.endpoint(Api, "charges", "search", {
   idempotency: Idempotency.keyed((input: { readonly order: string }) => IdempotencyKey.derive("a", input.order), {
     lifetime: "24 hours"
   })
+})
+
+// An entity tag that may not have been read, and a look for another success.
+HttpOperation.endpoint(Api, "charges", "change", {
+  // expect: Type 'string | undefined' is not assignable to type 'string'
+  idempotency: Idempotency.conditional(({ params }): string | undefined => params.id)
+})
+HttpOperation.endpoint(Api, "charges", "change", {
+  // expect: Type 'Option<number>' is not assignable to type
+  idempotency: Idempotency.conditional(({ params }) => params.id, { applied: () => Effect.succeed(Option.some(1)) })
+})
+// What is created late may have been deleted since.
+HttpOperation.endpoint(Api, "charges", "change", {
+  idempotency: Idempotency.createOnly(),
+  // expect: sent late, this operation may overwrite what is newer: use Exhaustion.parkWith({ lane }) or ({ expiresAfter })
+  exhausted: Exhaustion.park
 })

@@ -49,6 +49,8 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "OutboxWorker",
     "OutboxError",
     "OutboxAdmin",
+    "Pages",
+    "PagesError",
     "Receiver",
     "IdempotencyStore",
     "IdempotencyStoreMemory",

@@ -44,6 +44,8 @@ export * as OutboxStoreMemory from "./OutboxStoreMemory.ts"
 export * as OutboxWorker from "./OutboxWorker.ts"
 /** Did it happen? */
 export * as Outcome from "./Outcome.ts"
+/** Lists that come in pages, as a stream. */
+export * as Pages from "./Pages.ts"
 /** The composable layers of a call, as values. */
 export * as Policy from "./Policy.ts"
 /** Why an attempt failed, and what `classify` may say. */

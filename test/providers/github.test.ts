@@ -15,7 +15,6 @@ import {
   marked,
   NotAllowed
 } from "../../examples/providers/github/integration.ts"
-import { nextOf, PageRepeated, pages } from "../../examples/providers/github/pages.ts"
 import { FakeGitHub, token } from "../../examples/providers/github/upstream.ts"
 
 const asked = { ...connection, auth: Auth.bearer(token) }
@@ -507,41 +506,26 @@ describe("GitHub: lists are streams of pages", () => {
     }).pipe(test)
   )
 
-  it.effect("links that lead in a circle end the stream, after one reading of each page", () =>
+  it.effect("an issue that is opened between two pages moves the others, and none is given twice", () =>
     Effect.gen(function* () {
-      const asked: Array<string | undefined> = []
-      const circle = pages(({ page }) =>
-        Effect.sync(() => {
-          asked.push(page)
-          return { body: [page], headers: { link: `<https://x/?page=${page === "2" ? "3" : "2"}>; rel="next"` } }
-        })
+      yield* seeded(250)
+      const { state } = yield* FakeGitHub
+      const github = yield* GitHub
+      const seen: Array<number> = []
+      yield* issuesOf(shop).pipe(
+        Stream.runForEach(({ number }) =>
+          Effect.gen(function* () {
+            seen.push(number)
+            if (seen.length === 100) yield* github.openIssue(incident(1))
+          })
+        ),
+        IntegrationTest.settle
       )
-      const seen: Array<string | undefined> = []
-      const error = yield* Effect.flip(Stream.runForEach(circle, (page) => Effect.sync(() => seen.push(page))))
-      isError(error, new PageRepeated({ place: { page: "2" } }))
-      assert.deepStrictEqual(asked, [undefined, "2", "3"])
-      assert.deepStrictEqual(seen, asked)
-    })
+      assert.strictEqual(state.issues.get("acme/shop")!.length, 251)
+      assert.deepStrictEqual(
+        seen,
+        Array.from({ length: 250 }, (_, index) => 250 - index)
+      )
+    }).pipe(test)
   )
-
-  it.effect("a next link without a place that we know is a page that repeats, not the end", () =>
-    Effect.gen(function* () {
-      const lost = pages(() => Effect.succeed({ body: [1], headers: { link: '<https://x/?before=a>; rel="next"' } }))
-      isError(yield* Effect.flip(Stream.runDrain(lost)), new PageRepeated({ place: {} }))
-    })
-  )
-
-  it.each([
-    [undefined, undefined],
-    ["", undefined],
-    [
-      '<https://api.github.com/r/1/issues?per_page=2&page=2>; rel="next", <https://x?page=9>; rel="last"',
-      { page: "2" }
-    ],
-    ['<https://x?page=1>; rel="prev", <https://x?after=abc%3D&page=3>; rel="next"', { page: "3", after: "abc=" }],
-    ['<https://x?q=a,b;rel=next&page=1>; rel="first", <https://x?page=2>; title="n"; rel=next', { page: "2" }],
-    ['<https://x?page=1>; rel="prev"', undefined]
-  ])("reads %s", (link, place) => {
-    assert.deepStrictEqual(nextOf(link), place === undefined ? Option.none() : Option.some(place))
-  })
 })

@@ -2,11 +2,10 @@
  * GitHub as two integrations: what only reads, and what writes and needs the first to find out what became of a write.
  */
 import { NodeHttpClient } from "@effect/platform-node"
-import { type CallFailure, Exhaustion, Idempotency, Integration, type Outcome, Policy, Reason } from "breakwater"
+import { type CallFailure, Exhaustion, Idempotency, Integration, type Outcome, Pages, Policy, Reason } from "breakwater"
 import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Data, DateTime, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { GitHubApi, MarkedBody } from "./api.ts"
-import { pages } from "./pages.ts"
 
 // ---- the application's own errors
 
@@ -85,16 +84,24 @@ export interface Repository {
   readonly repo: string
 }
 
-/** Every issue of a repository, newest first, in pages of 100. Pull requests are issues too, for GitHub. */
+/**
+ * Every issue of a repository, newest first, in pages of 100. Pull requests are issues too, for GitHub. An issue that is
+ * opened meanwhile moves the others on to the next page: by their number they are given once all the same.
+ */
 export const issuesOf = (repository: Repository) =>
   Stream.unwrap(
     Effect.map(GitHubReads, (github) =>
-      pages((place) =>
-        github.issues({
-          params: repository,
-          query: { state: "all", sort: "created", direction: "desc", per_page: 100, ...place }
-        })
-      )
+      Pages.byLink({
+        query: ["page", "after"],
+        read: (place) =>
+          github.issues({
+            params: repository,
+            query: { state: "all", sort: "created", direction: "desc", per_page: 100, ...place }
+          }),
+        items: ({ body }) => body,
+        link: ({ headers }) => headers.link,
+        key: ({ number }) => String(number)
+      }).pipe(Pages.items)
     )
   )
 

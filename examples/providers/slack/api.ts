@@ -44,7 +44,7 @@ export class SlackApi extends HttpApi.make("slack").add(
   ),
   HttpApiGroup.make("conversations").add(
     HttpApiEndpoint.get("list", "/conversations.list", {
-      query: { limit: Schema.FiniteFromString, cursor: Schema.optionalKey(Schema.String) },
+      query: { limit: Schema.FiniteFromString, cursor: Schema.optional(Schema.String) },
       success: Channels,
       error: Refusal
     })

@@ -1,9 +1,9 @@
 /**
  * A bot in Slack: the application's own words and errors, and what Slack's answers mean.
  */
-import { Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
+import { Exhaustion, Idempotency, Integration, Pages, Policy, Reason } from "breakwater"
 import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
-import { Config, Schema } from "effect"
+import { Config, Effect, Schema, Stream } from "effect"
 import { type Message, type Refusal, SlackApi } from "./api.ts"
 
 // ---- the application's errors: nothing of Slack's is left in them
@@ -97,6 +97,17 @@ export class Slack extends Integration.Service<Slack>()(
     channels: HttpOperation.endpoint(SlackApi, "conversations", "list", { translate: { Refusal: refused } })
   }
 ) {}
+
+/** All channels, page by page, as far as the stream is pulled. "Recommended: no more than 200 results at a time." */
+export const channels = Stream.unwrap(
+  Effect.map(Slack, (slack) =>
+    Pages.byCursor({
+      read: (cursor) => slack.channels({ query: { limit: 200, cursor } }),
+      items: (page) => page.channels,
+      next: (page) => page.response_metadata.next_cursor
+    }).pipe(Pages.items)
+  )
+)
 
 /** How every deployment reaches Slack, and every test. */
 export const connection = {

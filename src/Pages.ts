@@ -164,7 +164,7 @@ export const isPages = (value: unknown): value is Pages<unknown, unknown, unknow
  * @since 0.1.0
  */
 export const byCursor = <P, A, E, R, C extends NonNullable<unknown> = string>(
-  options: Options<NoInfer<A>> & {
+  options: Options<A> & {
     readonly read: (cursor: C | undefined) => Effect.Effect<P, E, R>
     readonly items: (page: P) => ReadonlyArray<A>
     readonly next: (page: P) => NoInfer<C> | "" | null | undefined
@@ -187,7 +187,7 @@ export const byCursor = <P, A, E, R, C extends NonNullable<unknown> = string>(
 export type Place<Name extends string> = { readonly [K in Name]?: string }
 
 /** What the two readers of an address have in common. */
-interface Followed<Name extends string, P, A, E, R> extends Options<NoInfer<A>> {
+interface Followed<Name extends string, P, A, E, R> extends Options<A> {
   /** Names of the query's parameters that say where a page begins. Which of them a link has may differ. */
   readonly query: ReadonlyArray<Name>
   /** Reads the page at a place; the first has none of the names. */
@@ -304,7 +304,7 @@ export const byUrl = <const Name extends string, P, A, E, R>(
  * @since 0.1.0
  */
 export const byOffset = <P, A, E, R>(
-  options: Options<NoInfer<A>> & {
+  options: Options<A> & {
     readonly read: (offset: number) => Effect.Effect<P, E, R>
     readonly items: (page: P) => ReadonlyArray<A>
     /** How many items the whole list has. */
@@ -339,7 +339,7 @@ export const byOffset = <P, A, E, R>(
  * @since 0.1.0
  */
 export const byNumber = <P, A, E, R>(
-  options: Options<NoInfer<A>> & {
+  options: Options<A> & {
     readonly read: (page: number) => Effect.Effect<P, E, R>
     readonly items: (page: P) => ReadonlyArray<A>
     /** How many pages there are. */
@@ -403,7 +403,7 @@ export type Connection<A> = {
  * @since 0.1.0
  */
 export const byConnection = <P, A, E, R>(
-  options: Options<NoInfer<A>> & {
+  options: Options<A> & {
     readonly read: (after: string | null) => Effect.Effect<P, E, R>
     readonly connection: (page: P) => Connection<A>
   }

@@ -122,6 +122,12 @@ export interface Details {
   readonly replayed?: boolean | undefined
   /** What the answer tells of the provider's rate limit, for `Policy.rateLimit`. It is no part of the reason. */
   readonly limit?: Limit | undefined
+  /**
+   * The headers of an answer that an SDK keeps in its error, for the `classify` of an operation over an SDK or an effect:
+   * `retryAfter`, `requestId`, `replayed` and `limit` are read from them where they are not given. Operations over HTTP
+   * read the answer's own. They are no part of the reason either.
+   */
+  readonly headers?: HeadersLike | undefined
 }
 
 interface Row {
@@ -374,7 +380,7 @@ export const disconnected = (details?: Details): Verdict => ({ ...details, reaso
 
 /**
  * What an HTTP status means, by the outcome table: for the `classify` of an SDK whose errors carry one. `undefined` for a
- * success.
+ * success. Give it the headers too, where the SDK keeps them: `Reason.fromStatus(error.status, { headers: error.headers })`.
  *
  * **Details**
  *
@@ -488,7 +494,8 @@ export type HeadersLike = limits.Any
  *
  * **When to use**
  *
- * In the `classify` of an SDK. Operations over HTTP are read without it.
+ * In the `classify` of an SDK that keeps headers elsewhere than an answer's: `Details.headers` is less to write. Operations
+ * over HTTP are read without it.
  *
  * **Details**
  *

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Call, Exhaustion, Idempotency, IdempotencyKey, Integration, Operation, Policy, Reason } from "breakwater"
-import { Context, Data, Effect, Exit, Fiber, Layer, Schema, SchemaTransformation, type Scope } from "effect"
+import { Context, Data, Duration, Effect, Exit, Fiber, Layer, Schema, SchemaTransformation, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { quiet, Seen, seen } from "./http/wire.ts"
 
@@ -297,6 +297,67 @@ describe("classify", () => {
       const { attempts, reason } = yield* failureOf(get())
       assert.deepInclude(reason, { message: "no such order", status: 404, requestId: "r-1", error: "no" })
       assert.deepInclude(attempts[0], { message: "no such order", status: 404, requestId: "r-1" })
+    }).pipe(Effect.provide(quiet))
+  )
+
+  it.effect("may hand over the headers that an SDK kept, and what it says itself goes before", () =>
+    Effect.gen(function* () {
+      const headers = {
+        "Retry-After": "3",
+        "X-Request-Id": "r-2",
+        "Idempotent-Replayed": "True",
+        "X-RateLimit-Remaining": "0",
+        authorization: "Bearer sk_live_1"
+      }
+      const verdicts: Record<string, Reason.Verdict | undefined> = {
+        record: Reason.fromStatus(503, { headers }),
+        getter: Reason.fromStatus(503, { headers: new Headers(headers) }),
+        own: Reason.fromStatus(503, {
+          headers,
+          retryAfter: Duration.seconds(1),
+          requestId: "r-1",
+          replayed: false
+        }),
+        // From an SDK that promises headers, and has none where there was no answer.
+        none: Reason.fromStatus(503, { headers: null as never })
+      }
+      class Api extends Integration.Service<Api>()("test/Headers", decided, {
+        get: Operation.query("get", {
+          input: Schema.String,
+          success: Schema.Void,
+          send: (name) => Effect.fail(name),
+          classify: (name) => verdicts[name],
+          policy: Policy.stack(Policy.standard(), Policy.retryNever("one is looked at"))
+        })
+      }) {}
+      const { get } = yield* built(Api)
+      const of = (name: string) =>
+        Effect.map(failureOf(get(name)), (failure) => {
+          assert.notInclude(`${JSON.stringify(failure)} ${JSON.stringify(failure.reason)}`, "sk_live")
+          const { replayed, requestId, retryAfter } = failure.reason
+          return [retryAfter === undefined ? undefined : Duration.toSeconds(retryAfter), requestId, replayed]
+        })
+      assert.deepStrictEqual<unknown>(yield* of("record"), [3, "r-2", true])
+      assert.deepStrictEqual<unknown>(yield* of("getter"), [3, "r-2", true])
+      assert.deepStrictEqual<unknown>(yield* of("own"), [1, "r-1", false])
+      assert.deepStrictEqual<unknown>(yield* of("none"), [undefined, undefined, false])
+    }).pipe(Effect.provide(quiet))
+  )
+
+  it.effect("and the rate limit learns from those headers", () =>
+    Effect.gen(function* () {
+      const headers = { "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60" }
+      class Api extends Integration.Service<Api>()("test/Limits", decided, {
+        get: Operation.query("get", {
+          success: Schema.Void,
+          send: () => Effect.fail("no" as const),
+          classify: () => Reason.fromStatus(404, { headers }),
+          policy: Policy.stack(thrice, Policy.rateLimit({ limit: 10, window: "1 second", maxWait: 0 }))
+        })
+      }) {}
+      const { get } = yield* built(Api)
+      assert.strictEqual((yield* failureOf(get())).reason._tag, "Rejected")
+      assert.strictEqual((yield* failureOf(get())).reason._tag, "RateLimited")
     }).pipe(Effect.provide(quiet))
   )
 

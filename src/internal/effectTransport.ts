@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type { Call } from "../Call.ts"
 import { describeIssue } from "../PolicyDecode.ts"
@@ -8,6 +9,7 @@ import type { CallRecord, Prepared } from "./call.ts"
 import { servicesOf, withServices } from "./context.ts"
 import type { OpenSite, Transport } from "./definition.ts"
 import { makeKeep } from "./keep.ts"
+import * as limits from "./limits.ts"
 import { nowOf } from "./timer.ts"
 
 interface Options {
@@ -34,8 +36,8 @@ export const openEffect = (options: Options) => {
   // Where an answer may be an error, one that can't be read may have been one.
   const unread = options.classifyAnswer === undefined ? "Applied" : "Unknown"
 
-  const reasonFor = (error: unknown, call: CallRecord): Reason.Reason => {
-    const verdict = options.classify?.(error)
+  const reasonFor = (error: unknown, call: CallRecord, fiber: AnyFiber): Reason.Reason => {
+    const verdict = withHeaders(options.classify?.(error), fiber)
     if (verdict?.limit !== undefined) call.tell(verdict.limit)
     return verdict === undefined
       ? Reason.make("Failed", { message: nameOf(error), error, cause: error })
@@ -46,7 +48,7 @@ export const openEffect = (options: Options) => {
     Effect.map(Effect.context<never>(), (built): Transport => {
       const services = servicesOf(built)
       const client = options.client === undefined ? undefined : Context.getUnsafe(built, options.client)
-      const raw = (input: unknown, call: CallRecord): Effect.Effect<unknown, Reason.Reason> => {
+      const raw = (input: unknown, call: CallRecord, fiber: AnyFiber): Effect.Effect<unknown, Reason.Reason> => {
         if (options.call !== undefined) {
           const invoke = options.call
           return Effect.tryPromise({
@@ -54,12 +56,12 @@ export const openEffect = (options: Options) => {
               const sending = Object.assign(Object.create(call), { signal })
               return invoke(input, sending, client) as Promise<unknown>
             },
-            catch: (error) => reasonFor(error, call)
+            catch: (error) => reasonFor(error, call, fiber)
           })
         }
         return Effect.mapError(
           Effect.suspend(() => options.send!(input, call) as Effect.Effect<unknown, unknown>),
-          (error) => reasonFor(error, call)
+          (error) => reasonFor(error, call, fiber)
         )
       }
       const prepared = (input: unknown): Prepared => ({
@@ -70,9 +72,9 @@ export const openEffect = (options: Options) => {
             const { classifyAnswer } = options
             const sent =
               classifyAnswer === undefined
-                ? raw(input, call)
-                : Effect.flatMap(raw(input, call), (answer) => {
-                    const verdict = classifyAnswer(answer)
+                ? raw(input, call, fiber)
+                : Effect.flatMap(raw(input, call, fiber), (answer) => {
+                    const verdict = withHeaders(classifyAnswer(answer), fiber)
                     if (verdict?.limit !== undefined) call.tell(verdict.limit)
                     return verdict === undefined || verdict.reason === "Answered"
                       ? Effect.succeed(answer)
@@ -120,6 +122,26 @@ export const openEffect = (options: Options) => {
       }
     })
   return open
+}
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** Fills in what the headers of a verdict say. */
+const withHeaders = <V extends Reason.Verdict | Reason.Answered>(
+  verdict: V | undefined,
+  fiber: AnyFiber
+): V | undefined => {
+  // An SDK's types are promises: there may be none after all.
+  if (verdict?.headers === undefined || verdict.headers === null) return verdict
+  const now = nowOf(fiber)
+  const headers = limits.toLower(verdict.headers)
+  return {
+    ...verdict,
+    retryAfter: verdict.retryAfter ?? limits.retryAfter(headers["retry-after"], now),
+    requestId: verdict.requestId ?? limits.requestIds.map((name) => headers[name]).find((id) => id !== undefined),
+    replayed: verdict.replayed ?? headers["idempotent-replayed"]?.toLowerCase() === "true",
+    limit: verdict.limit ?? limits.limitOf(headers, now)
+  }
 }
 
 /** What kind of error it was, without its text: that may hold what must not be logged. */

@@ -185,16 +185,21 @@ export const limitOf = (headers: Lower, now: number): Reading | undefined => {
 const isGetter = (headers: Any): headers is { readonly get: (name: string) => string | null | undefined } =>
   typeof headers.get === "function"
 
+/** Where providers say the id of a request. */
+export const requestIds = ["request-id", "x-request-id", "x-amzn-requestid"] as const
+
 const read = [
   "date",
   "retry-after",
+  "idempotent-replayed",
+  ...requestIds,
   "ratelimit",
   "ratelimit-policy",
   "x-shopify-shop-api-call-limit",
   ...threes.flatMap(([remaining, reset, limit]) => [remaining, limit, ...(typeof reset === "string" ? [reset] : reset)])
 ]
 
-/** The headers that limits are read from, whatever a client hands out. */
+/** The headers that are read, whatever a client hands out. */
 export const toLower = (headers: Any): Lower => {
   const lower: Record<string, string> = {}
   if (isGetter(headers)) {

@@ -14,7 +14,8 @@ export const abortable = <A>(signal: AbortSignal, call: () => Promise<A>): Promi
 
 const fetchAbortably: typeof fetch = (input, init) => {
   const all = [init?.signal, signals.getStore()].filter((signal) => signal !== undefined && signal !== null)
-  return fetch(input, { ...init, signal: AbortSignal.any(all) })
+  // A payment goes to the host that it was meant for, and to no other that an answer names.
+  return fetch(input, { ...init, redirect: "manual", signal: AbortSignal.any(all) })
 }
 
 export class StripeSdk extends Context.Service<StripeSdk, Stripe>()("shop/StripeSdk") {}

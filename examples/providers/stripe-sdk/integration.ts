@@ -11,7 +11,7 @@ import {
   Policy,
   Reason
 } from "breakwater"
-import { Duration, Layer, Schema } from "effect"
+import { Layer, Schema } from "effect"
 import { Stripe } from "stripe"
 import { PaymentIntent } from "../stripe/api.ts"
 import { CardDeclined, NoSuchPayment, PaymentRefused, PaymentsUnavailable } from "../stripe/errors.ts"
@@ -21,12 +21,6 @@ const { StripeAPIError, StripeCardError, StripeConnectionError, StripeError } = 
 const { StripeIdempotencyError, StripeInvalidRequestError } = Stripe.errors
 
 // ---- what an error of the SDK means
-
-/** Seconds, if it is a number. */
-const retryAfter = (text: string | undefined) => {
-  const seconds = Number(text ?? NaN)
-  return Number.isFinite(seconds) ? Duration.seconds(seconds) : undefined
-}
 
 /**
  * Without a verdict an error may mean anything: it is not repeated, and its outcome is `Unknown`. The status and the
@@ -42,9 +36,9 @@ export const classify = (error: unknown): Reason.Verdict | undefined => {
     message: `${error.type}${error.code === undefined ? "" : ` (${error.code})`}`,
     status,
     requestId,
-    retryAfter: retryAfter(headers["retry-after"]),
-    // An answer from the memory of the key never changes: the library does not ask for it again.
-    replayed: headers["idempotent-replayed"] === "true",
+    // `Retry-After`, and `Idempotent-Replayed`: an answer from the memory of the key never changes, so the library does not
+    // ask for it again.
+    headers,
     transient: shouldRetry === undefined ? undefined : shouldRetry === "true"
   }
   // A page that is no JSON, such as a gateway's: the SDK keeps no status of it. Under the same key another try is safe.

@@ -21,6 +21,7 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "PolicyError",
     "Call",
     "Deadline",
+    "Streaming",
     "OutboxEntry"
   ],
   [

@@ -8,6 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Site } from "./Call.ts"
 import type { CallFailure } from "./CallFailure.ts"
 import type * as Exhaustion from "./Exhaustion.ts"
@@ -28,7 +29,7 @@ import {
   type Stack,
   stackOf
 } from "./internal/plan.ts"
-import { compile, reconcileOf } from "./internal/runner.ts"
+import { compile, type Method, reconcileOf } from "./internal/runner.ts"
 import { callSite } from "./internal/stack.ts"
 import { configured } from "./internal/tune.ts"
 import type * as Operation from "./Operation.ts"
@@ -109,6 +110,16 @@ type Checked<O, D> =
       : Sentences[First<Exclude<Left, Given<D>>>]
     : never
 
+/** `unknown` if every decision of a stream is made and fits, else the sentence that refuses it. */
+type CheckedStream<O, D> =
+  O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer _M, infer Left>
+    ? [Exclude<Left, Given<D>>] extends [never]
+      ? ("exhausted" extends Left ? Operation.StreamExhaustionFits<FallbackOf<Get<D, "exhausted">>> : unknown) &
+          ("policy" extends Left ? Operation.StreamPolicyFits<Get<D, "policy">> : unknown) &
+          Operation.StreamPolicyFits<Get<D, "shared">, "shared">
+      : Sentences[First<Exclude<Left, Given<D>>>]
+    : never
+
 type FallbackOf<X> = X extends Exhaustion.Exhaustion<never, infer A, infer _R, infer _N> ? A : never
 type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer R, infer _N> ? R : never
 
@@ -128,12 +139,14 @@ export type Client<Ops, D> = [
       infer _M,
       infer Left
     >
-      ? (
-          input: In
-        ) => Effect.Effect<
-          A | ("exhausted" extends Left ? FallbackOf<Get<D, "exhausted">> : never),
-          E | ("orElse" extends Left ? Operation.OrElse<Get<D, "orElse">> : never)
-        >
+      ? Ops[K] extends Operation.Streams
+        ? (input: In) => Stream.Stream<A, E | ("orElse" extends Left ? Operation.OrElse<Get<D, "orElse">> : never)>
+        : (
+            input: In
+          ) => Effect.Effect<
+            A | ("exhausted" extends Left ? FallbackOf<Get<D, "exhausted">> : never),
+            E | ("orElse" extends Left ? Operation.OrElse<Get<D, "orElse">> : never)
+          >
       : never
   }
 ] extends [infer Methods] // So that a hover and a declaration show the methods, not the operations they come from.
@@ -223,7 +236,10 @@ export const Service =
   <const Id extends string, const D extends Defaults, const Ops extends Record<string, Operation.Any>>(
     id: Id,
     defaults: D & Fitting<D>,
-    operations: { readonly [K in keyof Ops]: Ops[K] & Checked<Ops[K], D> }
+    operations: {
+      readonly [K in keyof Ops]: Ops[K] &
+        (Ops[K] extends Operation.Streams ? CheckedStream<Ops[K], D> : Checked<Ops[K], D>)
+    }
   ): ServiceClass<Self, Id, Client<Ops, D>, Services<Ops, D>> => {
     const tag = Context.Service<Self, Client<Ops, D>>()(id)
     const runtime: Runtime = {
@@ -241,10 +257,11 @@ export const Service =
 
 const mock = (runtime: Runtime, methods: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
-    Object.keys(runtime.operations).map((name) => [
-      name,
-      methods[name] ?? (() => Effect.die(new Error(`${runtime.id}.layerMock: ${name} was called, but has no mock`)))
-    ])
+    Object.entries(runtime.operations).map(([name, { definition }]) => {
+      const missing = () => new Error(`${runtime.id}.layerMock: ${name} was called, but has no mock`)
+      const die = definition.stream === undefined ? () => Effect.die(missing()) : () => Stream.die(missing())
+      return [name, methods[name] ?? die]
+    })
   )
 
 /**
@@ -316,7 +333,7 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
     const services = servicesOf(yield* Effect.context<never>())
     const states = new Map<string, { readonly options: object; readonly operation: string; readonly state: unknown }>()
 
-    const methods: Record<string, (input: unknown) => Effect.Effect<unknown, unknown>> = {}
+    const methods: Record<string, (input: unknown) => ReturnType<Method>> = {}
     const durables: Record<string, Durable> = {}
     const gates: Array<Gate> = []
     const operator: Switch = { off: false }

@@ -56,6 +56,25 @@ export interface Operation<
 }
 
 /**
+ * The mark of an operation whose answer is a stream.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Streams {
+  readonly "~streams": true
+}
+
+/**
+ * An operation whose answer is a stream of `A`: its client method returns an Effect `Stream`, of which every run is a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Streaming<in In, out A, out E, out R, out M extends Idempotency.Kind, out Open extends Decision>
+  extends Operation<In, A, E, R, M, Open>, Streams {}
+
+/**
  * An operation of which nothing is known.
  *
  * @category models
@@ -132,6 +151,62 @@ export type ExhaustionFits<N, M, In> = "safe" extends N
         ? "a repeat of this operation is not safe, so it can't be parked: use Outbox.writeAhead, or Exhaustion.fail"
         : Storable<In>
       : unknown
+
+/**
+ * `unknown` if a policy fits an operation whose answer is a stream, else the sentence that refuses it. It leaves the
+ * decisions that are missing to `PolicyFits`.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type StreamPolicyFits<Pol, As extends "policy" | "shared" = "policy"> =
+  Pol extends P.Policy<infer X, infer N>
+    ? [As extends "shared" ? never : Exclude<P.Provides, X>] extends [never]
+      ? "safe" extends N
+        ? "this policy hedges, or shares or keeps answers: a stream can't have it, its elements are handed over once"
+        : unknown
+      : Sentence<Exclude<P.Provides, X>>
+    : unknown
+
+/**
+ * `unknown` if a decision for exhausted retries fits an operation whose answer is a stream, else the sentence that refuses
+ * it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type StreamExhaustionFits<A2> = [A2] extends [never]
+  ? unknown
+  : "a stream can't be replaced or parked when its retries are spent: use Exhaustion.fail, and Stream.catch at the call"
+
+/**
+ * `unknown` if a repeat of an operation whose answer is a stream can be made safe this way, else the sentence that refuses
+ * it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type StreamIdempotencyFits<Found> = [Found] extends [never]
+  ? unknown
+  : "what a look finds is no stream: use Idempotency.keyed, or Idempotency.atMostOnce"
+
+/**
+ * The decisions of an operation whose answer is a stream: each may be left to the integration.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamDecisions<In, A2, NX extends Exhaustion.Needs, Pol, L> {
+  /**
+   * The call-shaped layers. Its limits on time hold until the stream flows: the attempt timeout to the first byte, the
+   * total deadline to the first element.
+   */
+  readonly policy?: Pol & P.Any & StreamPolicyFits<Pol>
+  /** What becomes of the call when the policy has done all it could: it fails. */
+  readonly exhausted?: Exhaustion.Exhaustion<In, A2, never, NX> & StreamExhaustionFits<A2>
+  /** The application's error for every failure that is not declared, a cut in the middle included. */
+  readonly orElse?: L & OrElseShape<In> & NoLeak<L>
+}
 
 /** Values that have methods, and codecs: Effect's own data types are `Pipeable`. */
 type Scalar = string | number | boolean | bigint | Date | Uint8Array | Pipeable

@@ -34,6 +34,10 @@ type Fits<M, In> = "Inherent" extends M
   ? "sent late, this operation may overwrite what is newer: use Outbox.writeAheadWith(operation, { lane }) or ({ expiresAfter })"
   : Operation.Storable<In>
 
+interface NoStream {
+  readonly "~streams"?: "a stream can't be stored and sent later: nobody would take its elements"
+}
+
 /**
  * Stores the calls of an operation before they are sent.
  *
@@ -108,7 +112,7 @@ type Fits<M, In> = "Inherent" extends M
  * @since 0.1.0
  */
 export const writeAhead = <In, A, E, R, M extends Idempotency.Kind, Open extends Operation.Decision>(
-  operation: Operation.Operation<In, A, E, R, M, Open> & Fits<M, In>
+  operation: Operation.Operation<In, A, E, R, M, Open> & Fits<M, In> & NoStream
 ): Operation.Operation<In, A | Queued, E, R | OutboxStore, M, Open> => stored(operation, {})
 
 /**
@@ -123,7 +127,7 @@ export const writeAhead = <In, A, E, R, M extends Idempotency.Kind, Open extends
  * @since 0.1.0
  */
 export const writeAheadWith = <In, A, E, R, M extends Idempotency.Kind, Open extends Operation.Decision>(
-  operation: Operation.Operation<In, A, E, R, M, Open> & Operation.Storable<In>,
+  operation: Operation.Operation<In, A, E, R, M, Open> & Operation.Storable<In> & NoStream,
   bounds: Bounds<In> & ({ readonly lane: (input: In) => string } | { readonly expiresAfter: Duration.Input })
 ): Operation.Operation<In, A | Queued, E, R | OutboxStore, M, Open> => stored(operation, bounds as Bounds<never>)
 

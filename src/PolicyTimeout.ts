@@ -9,6 +9,7 @@ import type { Site } from "./Call.ts"
 import type { CallFailure } from "./CallFailure.ts"
 import type { CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
+import { attemptUntilAnswer, cutByDeadline, deadlineUntilFlow } from "./internal/streamLimits.ts"
 import { attemptLayer, callLayer, type Policy, type Provides, standalone } from "./internal/policy.ts"
 import { alone } from "./internal/alone.ts"
 import { cutAfter, nowOf, withNow } from "./internal/timer.ts"
@@ -64,6 +65,7 @@ export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> =
         Effect.succeed(
           (step) => (call) =>
             withNow((now) => {
+              if (call.stream !== undefined) return attemptUntilAnswer(step, call, call.stream, millis, now, site)
               const left = call.deadline - now
               if (site.mode() === "observe") {
                 call.hasFullLimit = true
@@ -115,6 +117,9 @@ export const totalDeadline = (
   const { millis, problem } = check("the total deadline", limit)
   const run = <A, E, R>(self: Effect.Effect<A, E, R>, call: CallRecord, site?: Site) =>
     Effect.withFiber<A, E | CallFailure, R>((fiber) => {
+      if (call.stream !== undefined) {
+        return deadlineUntilFlow(self as never, call, call.stream, millis, nowOf(fiber), site) as typeof self
+      }
       const mode = site === undefined ? "enforce" : site.mode()
       const own = call.startedAt + millis
       // The caller's own deadline holds whatever becomes of the policy's.
@@ -135,18 +140,7 @@ export const totalDeadline = (
       return cutAfter<A, E | CallFailure, R>(watched, call.deadline - began, () => {
         call.cutBy = "deadline"
         if (mode === "enforce") site?.decided(call, "cut", call.deadline)
-        return Effect.suspend(() => {
-          const now = nowOf(fiber)
-          const last = call.attempts.at(-1)
-          const cut = call.cut(`not done within ${deadlineOf(call)}`)
-          return Effect.fail(
-            call.fail(
-              last === undefined ? cut : { ...cut, outcome: last.outcome },
-              "no time is left for another attempt",
-              now
-            )
-          )
-        })
+        return Effect.suspend(() => cutByDeadline(call))
       })
     })
   return standalone(

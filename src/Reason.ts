@@ -50,6 +50,7 @@ export type Tag =
   | "OutcomeHeld"
   | "KeyConflict"
   | "BodyLost"
+  | "Truncated"
   | "InvalidResponse"
   | "ResponseNotStored"
   // Neither could be told.
@@ -169,6 +170,8 @@ const table: Record<Tag, Row> = {
   OutcomeHeld: row("Unknown", false, "success", "the receiver holds the outcome for a person to decide"),
   KeyConflict: row("Unknown", false, "success", "the key was used before with another request"),
   BodyLost: row("Applied", true, "failure", "the answer's body was lost"),
+  // The status of a stream comes before the work is done, as a 202 does, and elements came: some of it has happened.
+  Truncated: row("Unknown", false, "failure", "the stream was cut before its end"),
   InvalidResponse: row("Applied", false, "success", "the answer does not match its schema"),
   ResponseNotStored: row("Applied", false, "success", "it was done before, and the receiver did not keep the answer"),
   Failed: row("Unknown", false, "failure", "the call failed")

@@ -55,8 +55,8 @@ export interface CallObserved {
   readonly outcome: Outcome
   /**
    * A status as text, or a word: `timeout`, `transport`, `decode`, `circuit_open`, `bulkhead_full`, `rate_limited`,
-   * `not_started`, `not_authenticated`, `invalid_input`, `_OTHER`, and for an error that is told with a 2xx its reason, such as `throttled` or
-   * `declared`. Absent for successes and for calls that the caller gave up.
+   * `truncated`, `not_started`, `not_authenticated`, `invalid_input`, `_OTHER`, and for an error that is told with a 2xx its
+   * reason, such as `throttled` or `declared`. Absent for successes and for calls that the caller gave up.
    */
   readonly errorType: string | undefined
   readonly attempts: ReadonlyArray<Attempt>
@@ -73,8 +73,27 @@ export interface CallObserved {
   readonly traceId: string | undefined
   readonly key: string | undefined
   readonly requestId: string | undefined
+  /** How far a stream came. Absent for a call whose answer is none. */
+  readonly stream?: StreamObserved | undefined
   /** What the layers decided, in order: retries, rejections, waits. In mode `observe`, what they would have. */
   readonly decisions: ReadonlyArray<PolicyDecision>
+}
+
+/**
+ * How far a stream came, with times in milliseconds from the call. What it was waited for is `firstElement`; `latency` is
+ * the whole, the consumer's own time included.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamObserved {
+  readonly firstByte: number | undefined
+  readonly firstElement: number | undefined
+  readonly elements: number
+  /** As the client gives them, which may have decompressed them. */
+  readonly bytes: number
+  /** How often it went on after a cut. */
+  readonly resumed: number
 }
 
 /**
@@ -115,6 +134,9 @@ export const names = {
   retryDelay: "breakwater.retry_delay",
   retryAfter: "breakwater.retry_after",
   queueWait: "breakwater.queue_wait",
+  streamElements: "breakwater.stream.elements",
+  streamBytes: "breakwater.stream.bytes",
+  streamFirstElement: "breakwater.stream.first_element",
   errorType: "error.type",
   peer: "service.peer.name",
   resendCount: "http.request.resend_count",

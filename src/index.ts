@@ -50,6 +50,8 @@ export * as Pages from "./Pages.ts"
 export * as Policy from "./Policy.ts"
 /** Why an attempt failed, and what `classify` may say. */
 export * as Reason from "./Reason.ts"
+/** What is decided about an answer that comes piece by piece. */
+export * as Streaming from "./Streaming.ts"
 /** The names of the signals, and the one event of every call. */
 export * as Telemetry from "./Telemetry.ts"
 

@@ -73,6 +73,7 @@ describe("the outcome table", () => {
     InProgress: ["Unknown", true, "success"],
     OutcomeHeld: ["Unknown", false, "success"],
     KeyConflict: ["Unknown", false, "success"],
+    Truncated: ["Unknown", false, "failure"],
     BodyLost: ["Applied", true, "failure"],
     InvalidResponse: ["Applied", false, "success"],
     ResponseNotStored: ["Applied", false, "success"],

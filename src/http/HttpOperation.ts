@@ -16,12 +16,24 @@ import type * as Idempotency from "../Idempotency.ts"
 import type { Definition } from "../internal/definition.ts"
 import type * as P from "../internal/policy.ts"
 import * as Operation from "../Operation.ts"
+import type { AnyStream, Chosen, Element, ElementServices, Streamed, StreamOptions } from "./HttpStream.ts"
 import type { Classify, HttpTarget } from "./HttpTarget.ts"
 import { reflectEndpoint } from "./internal/encoder.ts"
+import { type AnyStreamOptions, streamOf } from "./internal/streamDefinition.ts"
+import type { Reading } from "./internal/streamRead.ts"
 import { openHttp } from "./internal/transport.ts"
 import type { Understood } from "./ReceiverProblem.ts"
 
 export type { Classify, HttpTarget } from "./HttpTarget.ts"
+export type {
+  AnyStream,
+  Chosen,
+  Element,
+  ElementServices,
+  Streamed,
+  StreamDeclared,
+  StreamOptions
+} from "./HttpStream.ts"
 // So that the declarations of who exports an operation can name its type.
 export type { Operation } from "../Operation.ts"
 
@@ -124,7 +136,13 @@ export type RepeatOf<T, M extends Idempotency.Kind> = [M] extends [never]
     : "Inherent"
   : M
 
-type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
+/**
+ * Whether the method says nothing about a repeat.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
 
 /**
  * What stands where an endpoint is refused. Its argument is the reason.
@@ -152,7 +170,7 @@ type Bare<S extends Schema.Constraint> = S extends {
 /** `unknown` for an endpoint that an operation can carry, else the sentence that refuses it. */
 type Carried<T> = T extends HttpApiEndpoint.ConstraintRequest
   ? IsStreaming<T["~Success"]> extends true
-    ? Refused<"streaming and upgrade endpoints can't be operations: they have no end that a deadline could wait for">
+    ? Refused<"streaming and upgrade endpoints have no end that a deadline could wait for: use HttpOperation.stream for a stream">
     : IsStreaming<T["~Payload"]> extends true
       ? Refused<"a streamed payload can't be sent twice: it can't be an operation">
       : unknown
@@ -284,9 +302,116 @@ interface AnyOptions {
   readonly maxBodySize?: number
 }
 
+/**
+ * An endpoint that answers with a stream, as an operation: SSE, NDJSON or bytes. Its client method returns a `Stream`.
+ *
+ * **When to use**
+ *
+ * Use for completions, subscriptions, exports and downloads.
+ *
+ * **Details**
+ *
+ * Every run of the stream is one call, with one span and one `CallObserved`, from its first pull to its end: finished,
+ * failed, cut, or left by its consumer. So long it holds its permit. Before its first element it is retried like any call.
+ * Then it is not: a cut is a failure with the reason `Truncated`, through `orElse`, unless it can be resumed.
+ *
+ * It ends where its protocol says that it is complete, or with the mark given as `end`. Elements are read as fast as they
+ * are taken, and one that does not match its schema fails in its place.
+ *
+ * **Example** (A completion, token by token)
+ *
+ * ```ts
+ * import { Exhaustion, Idempotency, Integration, Policy, Streaming } from "breakwater"
+ * import { HttpIntegration, HttpOperation } from "breakwater/http"
+ * import { Data, Effect, Layer, Schema, Stream } from "effect"
+ * import { HttpClient, HttpClientResponse } from "effect/http"
+ * import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+ *
+ * class OpenAiApi extends HttpApi.make("openai").add(
+ *   HttpApiGroup.make("chat").add(
+ *     HttpApiEndpoint.post("completions", "/v1/chat/completions", {
+ *       payload: Schema.Struct({ prompt: Schema.String }),
+ *       success: HttpApiSchema.StreamSse({ data: Schema.Struct({ text: Schema.String }) })
+ *     })
+ *   )
+ * ) {}
+ *
+ * class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly why: string }> {}
+ *
+ * class OpenAi extends Integration.Service<OpenAi>()(
+ *   "shop/OpenAi",
+ *   { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse: ({ reason }) => new NoAnswer({ why: reason.message }) },
+ *   {
+ *     complete: HttpOperation.stream(OpenAiApi, "chat", "completions", {
+ *       idempotency: Idempotency.atMostOnce("a completion is paid for each time"),
+ *       limits: { firstByte: "20 seconds", idle: "15 seconds", total: "5 minutes" },
+ *       end: Streaming.marker(({ data }) => data === "[DONE]")
+ *     })
+ *   }
+ * ) {}
+ *
+ * const answer = 'data: {"text":"Hel"}\n\ndata: {"text":"lo"}\n\ndata: [DONE]\n\n'
+ * const provider = HttpClient.make((request) =>
+ *   Effect.succeed(
+ *     HttpClientResponse.fromWeb(request, new Response(answer, { headers: { "content-type": "text/event-stream" } }))
+ *   )
+ * )
+ * const OpenAiLive = HttpIntegration.layer(OpenAi, { baseUrl: "https://api.openai.com" }).pipe(
+ *   Layer.provide(Layer.succeed(HttpClient.HttpClient, provider))
+ * )
+ * const program = Effect.gen(function* () {
+ *   const openai = yield* OpenAi
+ *   return yield* openai.complete({ payload: { prompt: "Hi" } }).pipe(Stream.map(({ text }) => text), Stream.mkString)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, OpenAiLive)) // => "Hello"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const stream = <
+  Api extends Groups,
+  const G extends keyof Api & string,
+  const E extends keyof Api[G]["endpoints"] & string,
+  S extends AnyStream = never,
+  C = {},
+  A2 = never,
+  Found = never,
+  RI = never,
+  Of extends "sse" | "uint8array" = never,
+  M extends Idempotency.Kind = never,
+  NX extends Exhaustion.Needs = never,
+  Pol = unknown,
+  L = unknown
+>(
+  api: HttpApi.Constraint & { readonly groups: Api },
+  group: G,
+  endpoint: E & Streamed<Endpoint<Api, G, E>, S>,
+  options: StreamOptions<Endpoint<Api, G, E>, S, C, A2, Found, RI, Of, M, NX, Pol, L>
+): Operation.Streaming<
+  Input<Endpoint<Api, G, E>>,
+  Element<Chosen<Endpoint<Api, G, E>, S>>,
+  Operation.Translated<C> | Operation.OrElse<L>,
+  Services<Endpoint<Api, G, E>> | ElementServices<S> | RI,
+  RepeatOf<Endpoint<Api, G, E>, M>,
+  Operation.OpenOf<Pol, NX, L>
+> => Operation.fromDefinition(defineStream(api as unknown as HttpApi.Top, group, endpoint, options as never)) as never
+
 const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY", "TRACE"])
 
-const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptions): Definition => {
+const defineStream = (
+  api: HttpApi.Top,
+  group: string,
+  name: string,
+  options: AnyOptions & AnyStreamOptions
+): Definition => {
+  const { plan, problems, reading } = streamOf(api, group, name, options)
+  const definition = define(api, group, name, options, reading)
+  return { ...definition, stream: plan, problems: [...definition.problems, ...problems] }
+}
+
+const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptions, reading?: Reading): Definition => {
   const reflected = reflectEndpoint(api, group, name)
   const { method, path } = reflected
   const idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy } =
@@ -313,7 +438,8 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
       openHttp(site, reflected, idempotency, {
         classify: options.classify,
         classifyErrors: options.classifyErrors,
-        maxBodySize: options.maxBodySize
+        maxBodySize: options.maxBodySize,
+        reading
       }) as Effect.Effect<never>
   }
 }

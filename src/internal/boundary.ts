@@ -40,6 +40,7 @@ export const boundary =
     Effect.withFiber((fiber) => {
       const now = nowOf(fiber)
       call.begin(now)
+      call.stream?.begin()
       const refusal = refuse(site, call, now)
       if (refusal !== undefined) {
         call.end(refusal, now)
@@ -73,7 +74,7 @@ export const boundary =
 
 const cutMessage = (call: CallRecord): string =>
   call.cutBy === "deadline"
-    ? `cut by the ${call.deadlineOf} of ${format(call.deadline - call.startedAt)}`
+    ? `cut by the ${call.deadlineOf} of ${format(call.deadline - call.deadlineFrom)}`
     : "cut because the integration shut down"
 
 const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {

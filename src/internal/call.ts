@@ -8,6 +8,7 @@ import * as Outcome from "../Outcome.ts"
 import * as Reason from "../Reason.ts"
 import type { Budget } from "./budget.ts"
 import { withoutStack } from "./stack.ts"
+import type { StreamRecord } from "./streaming.ts"
 
 /** One input, validated and encoded, ready to be sent any number of times. */
 export interface Prepared {
@@ -31,7 +32,11 @@ export class CallRecord implements Call {
   key: string | undefined = undefined
   deadline = Infinity
   /** Whose deadline that is. */
-  deadlineOf: "total deadline" | "caller's deadline" = "total deadline"
+  deadlineOf: "total deadline" | "caller's deadline" | "total limit of the stream" = "total deadline"
+  /** From when it counts. */
+  deadlineFrom: number
+  /** How far its answer has come, if it is a stream. */
+  stream: StreamRecord | undefined = undefined
   readonly attempts: Array<Attempt> = []
   attempt = 0
   phase: Phase = "idle"
@@ -112,6 +117,7 @@ export class CallRecord implements Call {
     this.repeat = options.repeat
     this.input = options.input
     this.startedAt = options.startedAt
+    this.deadlineFrom = options.startedAt
     this.correlationId = options.correlationId
   }
 

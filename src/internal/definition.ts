@@ -47,6 +47,16 @@ export interface OpenSite {
   readonly classifyErrors: Classify | undefined
 }
 
+/** What an operation says of its answer that is a stream. */
+export interface StreamPlan {
+  /** In milliseconds; `Infinity` for none. Without `firstByte` it is the attempt timeout. */
+  readonly limits: { readonly firstByte: number | undefined; readonly idle: number; readonly total: number }
+  /** What the plan shows of it. */
+  readonly describe: ReadonlyArray<string>
+  /** Whether `firstByte` is in the policy's layers already. */
+  readonly applied?: boolean
+}
+
 /** What an operation says of itself, as data. */
 export interface Definition {
   readonly name: string
@@ -58,6 +68,8 @@ export interface Definition {
   readonly translate: Readonly<Record<string, (error: never, input: never) => unknown>> | undefined
   readonly about: About
   readonly problems: ReadonlyArray<string>
+  /** That its answer is a stream. */
+  readonly stream?: StreamPlan | undefined
   /** That it is stored before it is sent. */
   readonly writeAhead?: Bounds<never> | undefined
   readonly open: (site: OpenSite) => Effect.Effect<Transport, PolicyError, Scope.Scope>

@@ -35,6 +35,8 @@ export const errorType = (reason: Reason.Reason): string => {
     case "Disconnected":
     case "BodyLost":
       return "transport"
+    case "Truncated":
+      return "truncated"
     case "DeadlineExceeded":
     case "KeyExpired":
     case "BudgetSpent":
@@ -70,6 +72,8 @@ export const callOutcome = (call: CallRecord, failure: CallFailure | undefined):
       return "timeout"
     case "InvalidResponse":
       return "decode_failed"
+    case "Truncated":
+      if (failure.stopped === "no time is left for another attempt") return "timeout"
   }
   return failure.reason.transient ? "exhausted" : "failed"
 }

@@ -4,9 +4,9 @@ import type { Limits } from "../Call.ts"
 import type { Decision } from "../Exhaustion.ts"
 import * as Exhaustion from "../Exhaustion.ts"
 import * as Idempotency from "../Idempotency.ts"
-import type { Definition } from "./definition.ts"
+import type { Definition, StreamPlan } from "./definition.ts"
 import { check, format, formatBoth } from "./duration.ts"
-import { order, rank } from "./order.ts"
+import { order, rank, type Slot } from "./order.ts"
 import type { Classify } from "../Reason.ts"
 import { nameOf, seenAround } from "./nesting.ts"
 import type * as P from "./policy.ts"
@@ -37,6 +37,27 @@ const isStateful = (layer: P.Layer) =>
 
 const longest = 600_000
 
+const notOfStreams: ReadonlySet<Slot> = new Set(["hedge", "coalesce", "staleIfError"])
+
+/** What a limit on time means for a stream: it holds until the stream flows. */
+const aroundStream = (layer: P.Layer, { applied, limits }: StreamPlan): P.Layer => {
+  const { firstByte } = limits
+  if (layer.slot === "totalDeadline") {
+    const millis = layer.limits.totalDeadline!
+    return {
+      ...layer,
+      describe: `${format(millis)} to the first element, and after a cut to the next, whatever it waits for`
+    }
+  }
+  if (layer.slot !== "attemptTimeout") return layer
+  const timed =
+    applied === true || firstByte === undefined || firstByte === Infinity
+      ? layer
+      : { ...layer.tunable!.tune({ ATTEMPT_TIMEOUT: firstByte }), mode: layer.mode }
+  const to = firstByte === Infinity ? "status" : "first byte"
+  return { ...timed, describe: `${format(timed.limits.attemptTimeout!)} to the ${to}, for each attempt` }
+}
+
 /** Puts the layers of an operation and of its integration into the one order. The last of a built-in slot stands. */
 export const stackOf = (definition: Definition, defaults: Defaults, override: P.Any | undefined): Stack => {
   const own = override ?? definition.policy ?? defaults.policy
@@ -54,6 +75,9 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
       )
   }
   layers.push(...unique.values())
+  const stream = definition.stream
+  const whole = stream === undefined ? layers : layers.map((layer) => aroundStream(layer, stream))
+  layers.splice(0, layers.length, ...whole)
   layers.sort((a, b) => rank(a.slot) - rank(b.slot))
   const limits = Object.assign(
     { attemptTimeout: undefined, totalDeadline: undefined, maxAttempts: 1 },
@@ -84,6 +108,17 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     problems.push(
       "a call that is stored before it is sent has no fallback: the worker goes on with it; give Exhaustion.fail"
     )
+  }
+  if (stream !== undefined) {
+    for (const { name, slot } of layers) {
+      if (notOfStreams.has(slot))
+        problems.push(`${name} sends twice, or shares or keeps answers: a stream can't have it`)
+    }
+    if (decision !== undefined && decision._tag !== "Fail") {
+      problems.push("a stream can't be replaced or parked when its retries are spent: give Exhaustion.fail")
+    }
+    if (definition.writeAhead !== undefined) problems.push("a stream can't be stored and sent later")
+    if (strategy._tag === "Reconcilable") problems.push("what a look finds is no stream: give Idempotency.keyed")
   }
   const bounds = definition.writeAhead ?? (decision?._tag === "Park" ? decision.bounds : undefined)
   if (bounds !== undefined) {
@@ -166,6 +201,8 @@ export interface OperationPlan {
   /** Milliseconds, the limit of a fallback included. */
   readonly worstCaseTime: number
   readonly exhausted: string
+  /** The limits of a stream, what its end looks like and how it goes on; `worstCaseTime` is that of its first element. */
+  readonly stream?: ReadonlyArray<string> | undefined
 }
 
 /** Names that say no more than the slot does. */
@@ -217,7 +254,8 @@ export const planOf = (integration: string, name: string, definition: Definition
     exhausted:
       definition.writeAhead === undefined
         ? Exhaustion.describe({ decision: stack.decision })
-        : "stored before it is sent; the outbox goes on with it"
+        : "stored before it is sent; the outbox goes on with it",
+    ...(definition.stream === undefined ? {} : { stream: definition.stream.describe })
   }
 }
 
@@ -240,6 +278,7 @@ export const formatPlan = (integration: string, operations: ReadonlyArray<Operat
       ),
       `    repeats    ${operation.key}`,
       `    exhausted  ${operation.exhausted}`,
+      ...(operation.stream ?? []).map((line) => `    stream     ${line}`),
       "    layers, outermost first",
       ...operation.layers.map((layer) => `      ${layer.slot.padEnd(16)} ${layer.describe}`)
     ])

@@ -53,6 +53,21 @@ export const retrying = (
   const again = (run: Run, failure: CallFailure): Effect.Effect<unknown, CallFailure> => {
     const { call } = run
     if (!failure.reason.transient) return stop(run, failure, "not transient")
+    if (call.stream?.progressed === true) return withNow((now) => repeat(goOn(run, now), failure))
+    return repeat(run, failure)
+  }
+
+  /** A stream that went on before it was cut again is as good as new. */
+  const goOn = (run: Run, now: number): Run => {
+    run.tries = 1
+    run.driver = undefined
+    if (run.allowance !== undefined && !run.nested) run.allowance.left = run.allowance.attempts - 1
+    if (run.call.stream!.resumed > 0) run.call.budget?.giveBack(now)
+    return run
+  }
+
+  const repeat = (run: Run, failure: CallFailure): Effect.Effect<unknown, CallFailure> => {
+    const { call } = run
     call.budget?.failed(kindOf(failure.reason))
     if (call.repeat === "AtMostOnce" && !Outcome.didNotHappen(call.outcome())) {
       return stop(run, failure, "a repeat is not safe")
@@ -82,7 +97,8 @@ export const retrying = (
           const now = nowOf(fiber)
           const delay = Duration.toMillis(duration)
           const hint = failure.retryAfter === undefined ? 0 : Duration.toMillis(failure.retryAfter)
-          if (hint > delay + hintAllowance) {
+          // How long a stream waits before it goes on is no sign of trouble.
+          if (hint > delay + hintAllowance && failure.reason._tag !== "Truncated") {
             return stop(run, failure, "the provider asked to wait longer than the policy waits")
           }
           const reconcile = Outcome.didNotHappen(call.outcome()) ? undefined : site.reconcile

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { AttemptStep, Call, CallStep, PolicyDecision, Site } from "../Call.ts"
@@ -33,13 +34,15 @@ import type { Defaults, Stack } from "./plan.ts"
 import { judged, settled } from "./precondition.ts"
 import { park, writeAhead } from "./storing.ts"
 import { setCallSite } from "./stack.ts"
+import { StreamRecord, streamOf } from "./streaming.ts"
+import { withTotal } from "./streamLimits.ts"
 import { cutAfter, nowOf } from "./timer.ts"
 
 /** The limit of a fallback, past which the call's own failure stands. */
 const fallbackLimit = 1_000
 
 /** What one client method runs. */
-export type Method = (input: unknown, site: Error) => Effect.Effect<unknown, unknown>
+export type Method = (input: unknown, site: Error) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
 
 let calls = 0
 
@@ -159,6 +162,7 @@ export const compile = (
               span.attribute(Telemetry.names.correlationId, event.correlationId)
               if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
               if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
+              if (event.stream !== undefined) streamAttributes(span, event.stream)
               if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
               if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
               const after = failure?.reason.retryAfter
@@ -255,6 +259,21 @@ export const compile = (
           ? park(store.value, durable, prepareOnly, whole)
           : writeAhead(store.value, durable, Infinity, prepareOnly, whole)
     }
+    const { stream } = definition
+    if (stream !== undefined) {
+      const { firstByte, idle, total } = stream.limits
+      const limits = { idle, total, boundToStatus: firstByte === Infinity }
+      const bounded = withTotal(run)
+      const streaming: Method = (input, callSite) =>
+        streamOf((handoff) =>
+          Effect.withFiber((fiber) => {
+            const call = record(input, fiber, fiber.getRef(Telemetry.CorrelationId))
+            call.stream = new StreamRecord(handoff, limits)
+            return Effect.mapError(perform(call, fiber, bounded, [], callSite), (failure) => translate(failure, input))
+          })
+        )
+      return { method: streaming, durable }
+    }
     const method: Method = (input, callSite) =>
       Effect.withFiber<unknown, unknown>((fiber) => {
         const call = record(input, fiber, fiber.getRef(Telemetry.CorrelationId))
@@ -328,10 +347,17 @@ const observe = (
   traceId,
   key: call.key,
   requestId: (call.attempts.findLast(({ reason }) => reason === "Success") ?? call.attempts.at(-1))?.requestId,
-  decisions: call.decisions ?? nothing
+  decisions: call.decisions ?? nothing,
+  ...(call.stream === undefined ? undefined : { stream: call.stream.observed(call.startedAt) })
 })
 
 const nothing: ReadonlyArray<PolicyDecision> = []
+
+const streamAttributes = (span: Tracer.Span, { bytes, elements, firstElement }: Telemetry.StreamObserved): void => {
+  span.attribute(Telemetry.names.streamElements, elements)
+  span.attribute(Telemetry.names.streamBytes, bytes)
+  if (firstElement !== undefined) span.attribute(Telemetry.names.streamFirstElement, firstElement / 1000)
+}
 
 /** What a layer decided, as an event of the call's span. A retry has one of its own, with its delay. */
 const spanEvent = (span: Tracer.Span, decision: PolicyDecision): void => {

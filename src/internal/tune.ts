@@ -221,7 +221,9 @@ export const configured = (options: {
     const shows = new Map<string, Array<string>>()
     const stacks = new Map<string, Stack>()
     for (const name of names) {
-      const { definition } = operations[name]!
+      const { definition: said } = operations[name]!
+      // The code's limit for the first byte is in its layers already, and the configuration goes before it.
+      const definition = said.stream === undefined ? said : { ...said, stream: { ...said.stream, applied: true } }
       const before = bare.get(name)!
       const build = (values: Values): Stack =>
         values.size === 0 ? before : stackOf(definition, withoutLayers(defaults), P.fromLayers(apply(before, values)))

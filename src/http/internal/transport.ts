@@ -28,11 +28,14 @@ import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
 import { placeCondition, placeKey } from "./placement.ts"
+import { notResumed, read, type Reading } from "./streamRead.ts"
 
 interface Options {
   readonly classify: Classify | undefined
   readonly classifyErrors: Classify | undefined
   readonly maxBodySize: number | undefined
+  /** How its answer is read, if that is a stream. */
+  readonly reading?: Reading | undefined
 }
 
 type Response = HttpClientResponse.HttpClientResponse
@@ -64,6 +67,7 @@ export const openHttp = (
       .flatMap(({ classify, classifyErrors }) => [classifyErrors, classify])
       .filter((classify) => classify !== undefined)
     // Where a 2xx may be an error, one that can't be read may have been one.
+    const { reading } = options
     const looksAtBody = ofAny.length > 0 || reflected.decodeErrorIn2xx.size > 0
 
     // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
@@ -136,6 +140,7 @@ export const openHttp = (
         const left = writeTimeout(deadlineFormat(target.deadlineHeader), call.attemptEndsBy - nowOf(fiber))
         request = HttpClientRequest.setHeader(request, target.deadlineHeader, left)
       }
+      if (reading !== undefined) request = streaming(request, reading, call)
       const span = fiber.cache.span as Tracer.AnySpan | undefined
       if (target.propagate === "w3c" && span !== undefined && span.traceId !== "noop") {
         request = HttpClientRequest.setHeader(
@@ -145,6 +150,15 @@ export const openHttp = (
         )
       }
       return request
+    }
+
+    /** What a request for a stream asks for, beside what it says. */
+    const streaming = (request: Request, { body, resumer }: Reading, call: CallRecord): Request => {
+      const asked =
+        body.kind === "uint8array" || request.headers["accept"] !== undefined
+          ? request
+          : HttpClientRequest.setHeader(request, "accept", [...body.mediaTypes].join(", "))
+      return resumer === undefined ? asked : HttpClientRequest.setHeaders(asked, resumer.headers(call.stream!))
     }
 
     /** Errors before an answer: the network's, or those that client middleware declares. */
@@ -184,7 +198,19 @@ export const openHttp = (
       call.status = status
       call.requestId = requestId
       if (call.learns) call.limit = limits.limitOf(headers, nowOf(fiber))
-      call.pending = looksAtBody && status >= 200 && status < 300 ? { ...pending, outcome: "Unknown" } : pending
+      call.pending =
+        (looksAtBody || reading !== undefined) && status >= 200 && status < 300
+          ? { ...pending, outcome: "Unknown" }
+          : pending
+      if (reading !== undefined) {
+        const streamed = receiveStream(reading, response, call, {
+          status,
+          requestId,
+          replayed: pending.replayed,
+          retryAfter: pending.retryAfter
+        })
+        if (streamed !== undefined) return streamed
+      }
       return Effect.matchCauseEffect(readBody(response, limit), {
         onFailure: (cause) =>
           Cause.hasInterruptsOnly(cause)
@@ -192,6 +218,28 @@ export const openHttp = (
             : Effect.fail(lost(call.pending!, cause)),
         onSuccess: (body) => judge(response, body, call)
       })
+    }
+
+    /** Reads an answer that is a stream. `undefined` for any other: an error, or a success that says something else. */
+    const receiveStream = (
+      reading: Reading,
+      response: Response,
+      call: CallRecord,
+      details: Reason.Details
+    ): Effect.Effect<unknown, Reason.Reason> | undefined => {
+      const opened = reading.resumer?.opened(call.stream!, response)
+      switch (opened?._tag) {
+        case "Complete":
+          return Effect.asVoid(abandon(response))
+        case "Lost":
+          return Effect.andThen(
+            abandon(response),
+            Effect.suspend(() => Effect.fail(notResumed(call, details, opened.why)))
+          )
+      }
+      const { headers, status } = response
+      if (status < 200 || status >= 300 || !holdsStream(reading, mediaTypeOf(headers))) return undefined
+      return read(reading, response, call, details, limit) as Effect.Effect<void, Reason.Reason>
     }
 
     const lost = (pending: Reason.Reason, cause: Cause.Cause<unknown>): Reason.Reason => {
@@ -219,7 +267,7 @@ export const openHttp = (
       }
       // What is pending for a 2xx is the loss of its body, which has arrived.
       const answered = success ? `status ${status}` : pending.message
-      const mediaType = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
+      const mediaType = mediaTypeOf(headers)
       const classifiers = success ? ofAny : ofErrors
       if (classifiers.length > 0) {
         const parsed = parse(mediaType, body)
@@ -273,15 +321,25 @@ export const openHttp = (
             )
           : Effect.fail({ ...pending, message: `${answered}, not declared` })
       }
-      const succeeded = reflected.declaredSuccesses.has(status)
-        ? Effect.catch(decoded, (error) => Effect.fail(undecodable(error, status, mediaType, details)))
-        : Effect.fail(
-            Reason.make("InvalidResponse", {
-              ...details,
-              message: `status ${status} is not declared`,
-              outcome: looksAtBody ? "Unknown" : Answer.afterSuccess(status)
-            })
-          )
+      const succeeded =
+        reading !== undefined
+          ? Effect.fail(
+              Reason.make("InvalidResponse", {
+                ...details,
+                message: `status ${status} is no stream: ${mediaType === "" ? "it has no media type" : mediaType}`,
+                outcome: "Unknown",
+                health: "failure"
+              })
+            )
+          : reflected.declaredSuccesses.has(status)
+            ? Effect.catch(decoded, (error) => Effect.fail(undecodable(error, status, mediaType, details)))
+            : Effect.fail(
+                Reason.make("InvalidResponse", {
+                  ...details,
+                  message: `status ${status} is not declared`,
+                  outcome: looksAtBody ? "Unknown" : Answer.afterSuccess(status)
+                })
+              )
       // The error goes first: a lax success would swallow it.
       const decodeError = reflected.decodeErrorIn2xx.get(status)
       return decodeError === undefined
@@ -404,6 +462,12 @@ const renewed = (
       )
     }
   })
+const mediaTypeOf = (headers: Readonly<Record<string, string | undefined>>): string =>
+  headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
+
+/** Whether a success is the stream that was asked for. Bytes may be of any type, but for an error that is told as JSON. */
+const holdsStream = ({ body }: Reading, mediaType: string): boolean =>
+  body.mediaTypes.has(mediaType) || (body.kind === "uint8array" && !isJson(mediaType))
 
 /** Reads a body to its end, or to the limit. A known length is read in one piece. */
 const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, unknown> => {

@@ -27,8 +27,8 @@ const cut = (call: CallRecord): Reason.Reason => (call.cutBy === "deadline" && c
 
 /**
  * What an attempt that was admitted when it `began` says about the provider. Its own waits for a permit or the rate are
- * none of the provider's time. One that the deadline cut was slow by then, if it was; whether one that a caller gave up
- * would have been, nobody knows.
+ * none of the provider's time. One that the deadline cut was slow by then, if it was; a stream is as slow as its first
+ * byte; whether one that a caller gave up would have been, nobody knows.
  */
 export const findingOf = (
   exit: Exit.Exit<unknown, Reason.Reason>,
@@ -47,7 +47,7 @@ export const findingOf = (
     slow:
       rules.slow !== undefined &&
       (health !== "ignored" || (call.cutBy === "deadline" && Exit.hasInterrupts(exit))) &&
-      now - began - call.queued > rules.slow.after,
+      (call.stream?.answeredAt ?? now) - began - call.queued > rules.slow.after,
     random: fiber.getRef(Random.Random).nextDoubleUnsafe(),
     hint: reason?.retryAfter === undefined ? 0 : Duration.toMillis(reason.retryAfter)
   }

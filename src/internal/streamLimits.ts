@@ -10,7 +10,6 @@ import { cutAfter, withNow } from "./timer.ts"
 
 /** The failure of a call that is cut now, by its deadline. */
 export const cutByDeadline = (call: CallRecord): Effect.Effect<never, CallFailure> => {
-  call.cutBy = "deadline"
   const message = `not done within the ${call.deadlineOf} of ${format(Math.max(0, call.deadline - call.deadlineFrom))}`
   return withNow((now) => {
     const last = call.attempts.at(-1)
@@ -79,6 +78,8 @@ export const deadlineUntilFlow = <E>(
   stream.onStall = (at) => begin(at, at)
   begin(call.startedAt, now)
   return cutBy(self, alarm, now, () => {
+    // Before the interruption, which reads it.
+    call.cutBy = "deadline"
     site?.decided(call, "cut", call.deadline)
     return Effect.suspend(() => cutByDeadline(call))
   })

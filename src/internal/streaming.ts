@@ -170,6 +170,11 @@ export class StreamRecord {
     this.boundToStatus = limits.boundToStatus
   }
 
+  /** Whether it has begun, and was not cut since. */
+  get flows(): boolean {
+    return this.flowing
+  }
+
   /** An attempt begins. */
   begin(): void {
     this.before = this.elements

@@ -261,9 +261,10 @@ export class IntegrationLog {
     this.learn(now)
     count(this.piece, event, attempts, timed)
     if (timed) {
-      operation.time(event.latency, now)
+      const millis = waitOf(event)
+      operation.time(millis, now)
       let bucket = 0
-      while (bucket < heatBounds.length && event.latency >= heatBounds[bucket]!) bucket++
+      while (bucket < heatBounds.length && millis >= heatBounds[bucket]!) bucket++
       this.heat.at(now).counts[bucket]!++
     }
     if (isError(event.callOutcome)) this.keep(event, attempts, now)
@@ -345,6 +346,9 @@ const reasonOf = (event: CallObserved): string => {
   return last === undefined || !/^(?:\d|_OTHER)/.test(type) ? type : type === "_OTHER" ? last : `${type} ${last}`
 }
 
+/** How long a call was waited for: a stream, until its first element. How long it flows is no sign of anything. */
+const waitOf = ({ latency, stream }: CallObserved): number => stream?.firstElement ?? latency
+
 /**
  * Whether the time of a call tells something of its integration. What was turned away, and what failed before anything was
  * sent, was over at once; how long a caller stays is the caller's matter, unless it stayed longer than nearly every call
@@ -353,6 +357,8 @@ const reasonOf = (event: CallObserved): string => {
 const isTimed = (event: CallObserved, attempts: number, operation: OperationLog, now: number): boolean => {
   const { callOutcome } = event
   if (isRejection(callOutcome) || callOutcome === "queued") return false
+  // Who leaves a stream has waited for its first element.
+  if (callOutcome === "cancelled" && event.stream?.firstElement !== undefined) return true
   if (callOutcome === "cancelled") return event.latency > (operation.minute.percentile(99, now) ?? Infinity)
   return attempts > 0 || callOutcome === "timeout" || kinds[callOutcome] === "good"
 }
@@ -371,12 +377,13 @@ const count = (sums: Sums, event: CallObserved, attempts: number, timed: boolean
   }
   if (!timed) return
   // Legs that wait at the same time wait longer together than the call takes.
-  const queue = Math.min(event.latency, event.queueWait)
-  const retries = Math.min(event.latency - queue, event.retryDelay)
+  const millis = waitOf(event)
+  const queue = Math.min(millis, event.queueWait)
+  const retries = Math.min(millis - queue, event.retryDelay)
   sums.timed++
   sums.queue += queue
   sums.retries += retries
-  sums.provider += event.latency - queue - retries
+  sums.provider += millis - queue - retries
 }
 
 /** All integrations of a process. */

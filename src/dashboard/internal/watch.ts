@@ -26,6 +26,8 @@ interface Running {
   readonly waitedMs: number
   readonly queuedMs: number
   readonly backoffMs: number
+  /** That it is a stream that has begun: how long it goes on is no sign of anything. */
+  readonly flows: boolean
 }
 
 type BreakerWord = NonNullable<IntegrationSnapshot["breaker"]>
@@ -123,14 +125,15 @@ export class Watch {
     const facts: Array<Verdict.OperationFacts> = []
     for (const operation of names) {
       const own = log?.operations.get(operation)
-      const ages = (running.get(operation) ?? []).map(({ startedAt }) => Math.max(0, now - startedAt))
+      const runs = running.get(operation) ?? []
+      const ages = agesOf(runs, now)
       const minute = own?.minute.whole(now)
       if (minute !== undefined) all.add(minute)
       operations.push({ name: operation, ...this.numbers(own?.sums(now), minute, ages, now) })
-      facts.push(factsOf(operation, own, ages, now))
+      facts.push(factsOf(operation, own, agesOf(waitingOf(runs), now), now))
     }
     const runningCalls = [...running.values()].flat()
-    const ages = runningCalls.map(({ startedAt }) => Math.max(0, now - startedAt))
+    const ages = agesOf(runningCalls, now)
     const sums = log?.sums(now)
     const recent = log?.recent(now) ?? new Sums()
     const numbers = this.numbers(sums, all, ages, now)
@@ -139,7 +142,7 @@ export class Watch {
         operations: facts,
         ended: recent.ended,
         rejected: { breaker: recent.shut, queue: recent.full },
-        spent: spentNow(recent, runningCalls, waits ?? [], now),
+        spent: spentNow(recent, waitingOf(runningCalls), waits ?? [], now),
         usual: log?.usual(now) ?? null,
         breaker,
         queue,
@@ -187,6 +190,12 @@ export class Watch {
   }
 }
 
+const agesOf = (running: ReadonlyArray<Running>, now: number): ReadonlyArray<number> =>
+  running.map(({ startedAt }) => Math.max(0, now - startedAt))
+
+/** Those that somebody waits for. */
+const waitingOf = (running: ReadonlyArray<Running>): ReadonlyArray<Running> => running.filter(({ flows }) => !flows)
+
 /** A running call that is older than nearly every call of the last minute took is slow already, and so long as its age. */
 const factsOf = (
   name: string,
@@ -223,6 +232,7 @@ const runningOf = (built: ReadonlyArray<Registered>, now: number): ReadonlyMap<s
         startedAt: call.startedAt,
         waitedMs: call.waited,
         queuedMs: call.totalQueued + (call.phase === "idle" ? 0 : call.queued),
+        flows: call.stream?.flows === true,
         backoffMs: idle ? Math.max(0, now - call.startedAt - last.startedAfter - last.elapsed) : 0
       }
       const known = found.get(call.operation)

@@ -14,19 +14,21 @@ export interface Body {
   readonly node: Node
 }
 
-const kindOf = (media: string, schema: unknown, note: (what: string) => void): Kind => {
+/** `text/html; charset=utf-8` as `text/html`. */
+export const mediaOf = (written: string): string => written.split(";", 1)[0]!.trim().toLowerCase()
+
+export const kindOf = (media: string, schema: unknown): Kind => {
   if (media === "application/x-www-form-urlencoded") return "form"
   if (media === "multipart/form-data") return "multipart"
-  if (/^application\/(.*\+)?json$/.test(media) || /\+json$/.test(media)) return "json"
-  if (media === "text/event-stream") note("A stream of events (text/event-stream) is read as one text.")
-  if (/^text\//.test(media) || /\bxml$|\bya?ml$|javascript$/.test(media)) return "text"
+  if (media === "application/json" || media.endsWith("+json")) return "json"
+  if (media.startsWith("text/") || /\bxml$|\bya?ml$|javascript$/.test(media)) return "text"
   const type = ownString(schema, "type")
   const binary = ["binary", "byte"].includes(ownString(schema, "format") ?? "")
   if (media === "*/*" || media === "application/*") return type === "string" || binary ? "bytes" : "json"
   // A media type that nobody knows: by what the schema says it is.
   return isObject(schema) && type !== undefined && type !== "string"
     ? "json"
-    : type === "string" && !binary && /^application\//.test(media) && media !== "application/octet-stream"
+    : type === "string" && !binary && media.startsWith("application/") && media !== "application/octet-stream"
       ? "text"
       : "bytes"
 }
@@ -41,11 +43,12 @@ export const readContent = (
 ): ReadonlyArray<Body> => {
   const bodies: Array<Body> = []
   for (const [written, media] of Object.entries(ownObject(owner, "content") ?? {})) {
-    const type = written.split(";", 1)[0]!.trim().toLowerCase()
+    const type = mediaOf(written)
     if (bodies.some((body) => body.media === type)) continue
     const schema = own(media, "schema")
     const at = below(pointer, "content", written, "schema")
-    const kind = kindOf(type, schema, reading.note)
+    const kind = kindOf(type, schema)
+    if (type === "text/event-stream") reading.note("A stream of events (text/event-stream) is read as one text.")
     bodies.push({ media: type, kind, node: readBody(kind, type, schema, media, at, reading, schemas, wish) })
   }
   return bodies

@@ -20,30 +20,10 @@ export interface Flat {
 }
 
 /** Keywords that restrict nothing. Vendor extensions (`x-…`) do not either. */
-const annotations: ReadonlySet<string> = new Set([
-  ...[
-    "title",
-    "description",
-    "default",
-    "example",
-    "examples",
-    "deprecated",
-    "externalDocs",
-    "xml",
-    "$comment",
-    "$schema"
-  ],
-  ...[
-    "discriminator",
-    "$id",
-    "$defs",
-    "contentEncoding",
-    "contentMediaType",
-    "contentSchema",
-    "$anchor",
-    "$dynamicAnchor"
-  ]
-])
+const annotations: ReadonlySet<string> = new Set(
+  `title description default example examples deprecated externalDocs xml $comment $schema
+   discriminator $id $defs contentEncoding contentMediaType contentSchema $anchor $dynamicAnchor`.split(/\s+/)
+)
 export const isAnnotation = (keyword: string): boolean => annotations.has(keyword) || keyword.startsWith("x-")
 
 /** The keywords that say something about a value. */

@@ -51,7 +51,7 @@ const build = (document: unknown, options: Options): Generated => {
   const classes = new Map(groups.map((group) => [group, names.claim(groupClass(group), `${groupClass(group)}Of`)]))
 
   const schemas = makeSchemas(api, document as Json, names, isRegex, note)
-  const errors = makeErrors(api, schemas, names, stem)
+  const errors = makeErrors(named, api, schemas, names, stem)
   const made = selected.map((operation) => ({ ...operation, ...makeOperation(operation, api, schemas, errors, note) }))
   const operations = made.map(({ operation }) => operation())
   note("String formats but `uuid` are not checked: to JSON Schema they are annotations.")

@@ -121,11 +121,11 @@ export const makeOperation = (
   for (const response of raw.responses) {
     const { status } = response
     const fallback = status === "default" && !declared.some((other) => other.startsWith("2"))
-    if (/^1/.test(status)) {
+    if (status.startsWith("1")) {
       note("Answers with a status of 1xx are not carried over: they are never the last answer.")
       continue
     }
-    if (!/^2/.test(status) && !fallback) continue
+    if (!status.startsWith("2") && !fallback) continue
     if (ownObject(response.value, "headers") !== undefined) note(headersNote)
     const wish = `${stem}${declared.filter((other) => other.startsWith("2")).length > 1 ? `Success${status}` : "Success"}`
     const bodies = readContent(response.value, response.pointer, reading(false), schemas, wish)
@@ -185,7 +185,7 @@ export const makeOperation = (
       if (payloads.length > 0)
         parts.push(`payload: ${list(payloads.map((body) => piped(print(body.node, p), encodingOf(body))))}`)
       if (successes.length > 0) parts.push(`success: ${list([...new Set(successes.map(printSuccess))])}`)
-      const texts = [...new Set(failures.flatMap((failure) => failure.texts))]
+      const texts = [...new Set(failures.flatMap((failure) => failure.texts()))]
       if (texts.length > 0)
         parts.push(`error: ${texts.length === 1 && !texts[0]!.startsWith("...") ? texts[0]! : `[${texts.join(", ")}]`}`)
       const options = parts.length === 0 ? "" : `, {\n${parts.join(",\n")}\n}`

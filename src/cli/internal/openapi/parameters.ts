@@ -43,7 +43,9 @@ export const readParameters = (operation: RawOperation, schemas: Schemas, readin
   /** A schema within text: an array or an object has no form there but the JSON of it. */
   const flatItem = (node: Node, p: Parameter): Node => {
     if (!isComposite(node)) return node
-    reading.problem(p.pointer, "an object or array inside a parameter has no defined form: it is sent as JSON text")
+    reading.note(
+      `OpenAPI gives no form to an object or array inside a parameter: it is sent as JSON text (${p.pointer}).`
+    )
     return { _tag: "JsonText", node }
   }
   const separated = (node: Node, by: string, p: Parameter): Node => {

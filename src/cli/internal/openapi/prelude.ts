@@ -27,17 +27,17 @@ const separated = <A, E>(separator: string, item: Schema.Codec<A, E>) =>
   )`,
   unreadSuccess: `/** An answer of whose body the description says nothing: whatever stands there is not looked at. */
 const unreadSuccess = Schema.String.pipe(
-  Schema.decodeTo(Schema.Void, SchemaTransformation.transform({ decode: () => undefined, encode: () => "" })),
+  Schema.decodeTo(Schema.Void, SchemaTransformation.transform({ decode: (): void => undefined, encode: () => "" })),
   HttpApiSchema.asText()
 )`,
   unread: `/** An error of whose body the description says nothing: whatever stands there is not looked at. */
-const unread = <E extends Schema.Constraint>(error: E, make: () => E["Type"]) =>
+const unread = <E extends Schema.Top>(error: E, make: () => E["Type"]) =>
   Schema.String.pipe(
     Schema.decodeTo(Schema.toType(error), SchemaTransformation.transform({ decode: make, encode: () => "" })),
     HttpApiSchema.asText()
   )`,
   bodyOf: `/** An error of which the body is no object with properties of its own: it stands in \`body\`. */
-const bodyOf = <E extends Schema.Constraint & { readonly Type: { readonly body: unknown } }, B extends Schema.Constraint>(
+const bodyOf = <E extends Schema.Top & { readonly Type: { readonly body: B["Type"] } }, B extends Schema.Top>(
   error: E,
   body: B,
   make: (body: B["Type"]) => E["Type"]
@@ -45,7 +45,7 @@ const bodyOf = <E extends Schema.Constraint & { readonly Type: { readonly body: 
   body.pipe(
     Schema.decodeTo(
       Schema.toType(error),
-      SchemaTransformation.transform({ decode: make, encode: (value: E["Type"]) => value.body as B["Type"] })
+      SchemaTransformation.transform({ decode: make, encode: (value: E["Type"]) => value.body })
     )
   )`,
   within: `/** One error for every status of some ranges, such as "4XX", but for those that have an error of their own. */

@@ -13,12 +13,12 @@ export interface Reading {
   readonly note: (what: string) => void
 }
 
-const handled: ReadonlySet<string> = new Set([
-  ...["type", "enum", "properties", "required", "additionalProperties", "items", "prefixItems", "pattern", "format"],
-  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems"],
-  ...["maxItems", "uniqueItems", "minProperties", "maxProperties", "propertyNames", "readOnly", "writeOnly"],
-  ...["patternProperties", "nullable", "minContains", "maxContains"]
-])
+const handled: ReadonlySet<string> = new Set(
+  `type enum properties required additionalProperties items prefixItems pattern format minimum maximum
+   exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems uniqueItems
+   minProperties maxProperties propertyNames readOnly writeOnly patternProperties nullable minContains
+   maxContains`.split(/\s+/)
+)
 
 /** A value of which the document says nothing, where it must be text. */
 const scalar: Node = union([

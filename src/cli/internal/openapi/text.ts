@@ -75,36 +75,10 @@ export const makeNames = (reserved: Iterable<string>): Names => {
 }
 
 /** What the generated file imports or what TypeScript keeps for itself. */
-export const reservedNames: ReadonlyArray<string> = [
-  ...["Schema", "SchemaTransformation", "HttpApi", "HttpApiEndpoint", "HttpApiGroup", "HttpApiSchema", "Multipart"],
-  ...[
-    "Array",
-    "Boolean",
-    "Date",
-    "Error",
-    "Function",
-    "Map",
-    "Number",
-    "Object",
-    "Promise",
-    "Proxy",
-    "Record",
-    "RegExp"
-  ],
-  ...[
-    "Set",
-    "String",
-    "Symbol",
-    "ReadonlyArray",
-    "Readonly",
-    "Partial",
-    "Uint8Array",
-    "JSON",
-    "Infinity",
-    "NaN",
-    "BigInt"
-  ]
-]
+export const reservedNames: ReadonlyArray<string> =
+  `Schema SchemaTransformation HttpApi HttpApiEndpoint HttpApiGroup HttpApiSchema Multipart Array
+   Boolean Date Error Function Map Number Object Promise Proxy Record RegExp Set String Symbol
+   ReadonlyArray Readonly Partial Uint8Array JSON Infinity NaN BigInt`.split(/\s+/)
 
 const statusNames: Readonly<Record<number, string>> = {
   300: "MultipleChoices",

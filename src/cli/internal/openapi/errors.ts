@@ -6,7 +6,7 @@ import { encodingOf, kindOf, mediaOf, piped, readContent, type Body } from "./bo
 import { canonical } from "./canonical.ts"
 import { own, ownObject, ownString, type Json, type OpenApi, type RawOperation, type Response } from "./document.ts"
 import { print, printFields, type Node } from "./node.ts"
-import type { Named } from "./operations.ts"
+import type { Named } from "./naming.ts"
 import type { Reading } from "./reader.ts"
 import type { Schemas } from "./schemas.ts"
 import { doc, pascal, quote, statusName, type Names } from "./text.ts"

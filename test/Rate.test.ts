@@ -1,6 +1,6 @@
 // One key of a rate limit, and all keys of one: what is remembered, for how long, and what an end gives back.
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option, Scheduler } from "effect"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { type Bucket, Limiter, Ticket } from "../src/internal/rate.ts"
@@ -124,7 +124,8 @@ describe("the keys of a rate limit", () => {
 
   it.effect("one with something that would still wait in `observe` is kept until that had its window", () =>
     Effect.gen(function* () {
-      const bucket = limiterOf({ limit: 2, algorithm: "fixed-window" }).bucket("a", 0)
+      yield* TestClock.adjust(10_000)
+      const bucket = limiterOf({ limit: 2, algorithm: "fixed-window" }).bucket("a", 10_000)
       const decided: Array<string | undefined> = []
       for (let n = 0; n < 5; n++) {
         const ticket = new Ticket(1, Infinity)
@@ -134,7 +135,7 @@ describe("the keys of a rate limit", () => {
       assert.deepStrictEqual(decided, [undefined, undefined, "waited", "waited", "waited"])
       // They have their turn in two windows, and half of the second is left for others.
       assert.deepStrictEqual(
-        [999, 1_000, 1_999, 2_000, 2_999, 3_000].map((now) => bucket.isIdle(now)),
+        [999, 1_000, 1_999, 2_000, 2_999, 3_000].map((later) => bucket.isIdle(10_000 + later)),
         [false, false, false, false, false, true]
       )
       yield* TestClock.adjust(2_500)
@@ -232,15 +233,19 @@ describe("the end of an attempt", () => {
 
   it.effect("of one that never passed changes nothing", () =>
     Effect.gen(function* () {
-      const bucket = limiterOf({ limit: 1 }).bucket("a", 0)
-      yield* bucket.acquire(new Ticket(1, Infinity))
-      const late = new Ticket(1, 500)
-      const exit = yield* Effect.exit(bucket.acquire(late))
-      assert.deepStrictEqual(told(exit), Duration.seconds(1))
-      yield* bucket.end(late, 0)
-      assert.strictEqual(bucket.tokens.available(0), 0)
-      // The one that runs is still counted.
-      assert.isFalse(bucket.isIdle(hour))
+      for (const algorithm of algorithms) {
+        const bucket = limiterOf({ limit: 1, algorithm }).bucket("a", 0)
+        yield* bucket.note(1, 9_000, 0)
+        yield* bucket.acquire(new Ticket(1, Infinity))
+        const late = new Ticket(1, 500)
+        const exit = yield* Effect.exit(bucket.acquire(late))
+        assert.deepStrictEqual(told(exit), Duration.seconds(9))
+        yield* bucket.end(late, 0)
+        assert.strictEqual(bucket.tokens.available(0), 0)
+        assert.isFalse(bucket.isClear(1, 8_999))
+        // The one that runs is still counted.
+        assert.isFalse(bucket.isIdle(hour))
+      }
     })
   )
 })
@@ -394,6 +399,68 @@ describe("who waits", () => {
     })
   )
 
+  it.effect(
+    "is turned away when its time is up, and not before, where those before it wait longer than they would have",
+    () =>
+      Effect.gen(function* () {
+        const bucket = limiterOf({ limit: 1 }).bucket("a", 0)
+        const running = new Ticket(1, Infinity)
+        yield* bucket.acquire(running)
+        yield* start(bucket, new Ticket(1, Infinity))
+        const next = yield* start(bucket, new Ticket(1, 2_000))
+        // It cost more than it was said to: a debt that is paid first.
+        yield* bucket.end(running, 6)
+        yield* TestClock.adjust(2_000)
+        assert.isUndefined(next.pollUnsafe())
+        yield* TestClock.adjust(1)
+        assert.isTrue(Exit.isFailure(yield* Fiber.await(next)))
+        assert.strictEqual(yield* Clock.currentTimeMillis, 2_001)
+      })
+  )
+
+  it.effect("passes where it comes in the instant in which there is enough for those before and for it", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf({ limit: 2, algorithm: "fixed-window" }).bucket("a", 0)
+      for (const ticket of [new Ticket(1, 0), new Ticket(1, 0)]) yield* bucket.acquire(ticket)
+      // It comes before the one that waits has gone on.
+      const late = yield* Effect.forkChild(Effect.delay(bucket.acquire(new Ticket(1, 1_000)), 1_000), {
+        startImmediately: true
+      })
+      const first = yield* start(bucket, new Ticket(1, 1_000))
+      yield* TestClock.adjust(1_000)
+      for (const fiber of [first, late]) assert.deepStrictEqual(fiber.pollUnsafe(), Exit.void)
+    })
+  )
+
+  it.effect("and is first is not overtaken by one that comes while it looks for its tokens", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust(1)
+      // Wherever the fiber of the first makes room for others, once it has come.
+      let came = 0
+      for (let ops = 2; ops < 20; ops++) {
+        for (const algorithm of algorithms) {
+          const bucket = limiterOf({ limit: 2, algorithm }).bucket("a", 0)
+          yield* bucket.acquire(new Ticket(1, Infinity))
+          const ticket = new Ticket(2, Infinity)
+          const dear = yield* Effect.forkChild(
+            Effect.provideService(bucket.acquire(ticket), Scheduler.MaxOpsBeforeYield, ops),
+            { startImmediately: true }
+          )
+          const isFirst = ticket.since === 1
+          const cheap = yield* start(bucket, new Ticket(1, Infinity))
+          yield* TestClock.adjust(0)
+          if (isFirst) {
+            came++
+            assert.isUndefined(dear.pollUnsafe())
+            assert.isUndefined(cheap.pollUnsafe(), `${algorithm}, ${ops} operations`)
+          }
+          for (const fiber of [dear, cheap]) yield* Fiber.interrupt(fiber)
+        }
+      }
+      assert.isAbove(came, 20)
+    })
+  )
+
   it.effect("is turned away at once where the provider says that its cost is more than is left for too long", () =>
     Effect.gen(function* () {
       const bucket = limiterOf({ limit: 10, window: 10_000 }).bucket("a", 0)
@@ -476,6 +543,8 @@ describe("a store that others share", () => {
         const bucket = limiterOf({ algorithm, window: 10_000 }, store).bucket("a", 0)
         const began = yield* Clock.currentTimeMillis
         const passed = yield* pass(bucket, [Infinity, Infinity, Infinity])
+        // Who asks does not wait for another.
+        assert.strictEqual(bucket.waits().length, algorithm === "fixed-window" ? 2 : 0)
         yield* TestClock.adjust(500)
         assert.deepStrictEqual(
           asked.map((at) => at - began),

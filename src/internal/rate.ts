@@ -118,7 +118,7 @@ export class Bucket {
   private left = Infinity
   private leftUntil = 0
   private noted = 0
-  /** In `observe`: what would wait for later windows. */
+  /** In `observe`, with windows: what would wait for later ones. */
   private backlog = 0
   private backlogWindow = 0
 
@@ -299,7 +299,7 @@ export class Bucket {
           this.took(ticket, now)
           return Effect.undefined
         }
-        const queued = algorithm === "fixed-window" ? Math.floor(this.backlog / limit) * window : 0
+        const queued = Math.floor(this.backlog / limit) * window
         const wait = Math.max(opens - now, this.tokens.estimate([ticket.cost], now) + queued)
         if (now + wait > ticket.giveUpAt) return Effect.succeed("rejected" as const)
         if (algorithm === "fixed-window") {

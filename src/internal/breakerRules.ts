@@ -68,45 +68,44 @@ const windowProblems = (what: string, share: string, value: number, size: number
     : [`${what}.minimumCalls must be in [1, ${size}] (${what.split(" ").at(-1)}.size), got ${minimumCalls}`])
 ]
 
+const rateOf = ({ threshold = 0.5, size = 20, minimumCalls = size }: BreakerRate = {}) => ({
+  threshold,
+  size,
+  minimumCalls
+})
+
+const slowOf = ({ after, rate = 0.5, size = 20, minimumCalls = size }: BreakerSlow) => ({
+  after: check("the breaker's slow.after", after),
+  rate,
+  size,
+  minimumCalls
+})
+
 /** The numbers with their defaults, and what is wrong with them. */
 export const rulesOf = (
   options: BreakerOptions
 ): { readonly rules: Rules; readonly problems: ReadonlyArray<string> } => {
   const first = check("the breaker's openFor", options.openFor ?? 1_000)
   const max = check("the breaker's maxOpenFor", options.maxOpenFor ?? 5_000)
-  const rate = options.rate === false ? undefined : (options.rate ?? {})
-  const after = options.slow === undefined ? undefined : check("the breaker's slow.after", options.slow.after)
-  const size = rate?.size ?? 20
-  const slowSize = options.slow?.size ?? 20
+  const slow = options.slow === undefined ? undefined : slowOf(options.slow)
   const rules: Rules = {
     consecutive: options.consecutive ?? 5,
-    rate:
-      rate === undefined
-        ? undefined
-        : { threshold: rate.threshold ?? 0.5, size, minimumCalls: rate.minimumCalls ?? size },
-    slow:
-      after === undefined
-        ? undefined
-        : {
-            after: after.millis,
-            rate: options.slow?.rate ?? 0.5,
-            size: slowSize,
-            minimumCalls: options.slow?.minimumCalls ?? slowSize
-          },
+    rate: options.rate === false ? undefined : rateOf(options.rate),
+    slow: slow === undefined ? undefined : { ...slow, after: slow.after.millis },
     openFor: first.millis,
     maxOpenFor: max.millis
   }
-  const problems = [first.problem, max.problem, after?.problem].filter((problem) => problem !== undefined)
+  const problems = [first.problem, max.problem, slow?.after.problem].filter((problem) => problem !== undefined)
   if (!Number.isInteger(rules.consecutive) || rules.consecutive < 1) {
     problems.push(`the breaker's consecutive must be an integer of at least 1, got ${rules.consecutive}`)
   }
   if (rules.rate !== undefined) {
-    problems.push(
-      ...windowProblems("the breaker's rate", "threshold", rules.rate.threshold, size, rules.rate.minimumCalls)
-    )
+    const { minimumCalls, size, threshold } = rules.rate
+    problems.push(...windowProblems("the breaker's rate", "threshold", threshold, size, minimumCalls))
   }
   if (rules.slow !== undefined) {
-    problems.push(...windowProblems("the breaker's slow", "rate", rules.slow.rate, slowSize, rules.slow.minimumCalls))
+    const { minimumCalls, rate, size } = rules.slow
+    problems.push(...windowProblems("the breaker's slow", "rate", rate, size, minimumCalls))
   }
   if (rules.openFor > rules.maxOpenFor) {
     const [first, longest] = formatBoth(rules.openFor, rules.maxOpenFor)
@@ -136,11 +135,12 @@ export const tunableOf = (
       BREAKER_SLOW_MINIMUM_CALLS: setting("integer", slow?.minimumCalls)
     },
     tune: (values: Readonly<Record<string, number>>): Layer => {
-      const of = (window: BreakerRate | BreakerSlow | false | undefined, prefix: string) => ({
-        size: values[`${prefix}_SIZE`] ?? (window === false ? undefined : window?.size),
-        minimumCalls: values[`${prefix}_MINIMUM_CALLS`] ?? (window === false ? undefined : window?.minimumCalls)
+      const of = (window: BreakerRate | BreakerSlow | undefined, prefix: string) => ({
+        size: values[`${prefix}_SIZE`] ?? window?.size,
+        minimumCalls: values[`${prefix}_MINIMUM_CALLS`] ?? window?.minimumCalls
       })
       const given = (prefix: string) => Object.keys(values).some((key) => key.startsWith(prefix))
+      const share = options.rate || undefined
       const after = values.BREAKER_SLOW_AFTER ?? options.slow?.after
       return layer({
         ...options,
@@ -151,9 +151,8 @@ export const tunableOf = (
           options.rate === false && !given("BREAKER_RATE_")
             ? false
             : {
-                ...of(options.rate, "BREAKER_RATE"),
-                threshold:
-                  values.BREAKER_RATE_THRESHOLD ?? (options.rate === false ? undefined : options.rate?.threshold)
+                ...of(share, "BREAKER_RATE"),
+                threshold: values.BREAKER_RATE_THRESHOLD ?? share?.threshold
               },
         slow:
           after === undefined

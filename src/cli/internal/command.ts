@@ -12,6 +12,7 @@ import * as Runtime from "effect/Runtime"
 import { discard, pause, redrive, resolve, resume } from "./change.ts"
 import { explain } from "./explain.ts"
 import type { Failed } from "./failed.ts"
+import { generate } from "./generate.ts"
 import { list, show, stats } from "./look.ts"
 import { top } from "./top.ts"
 
@@ -22,9 +23,9 @@ const outbox = Command.make("outbox").pipe(
 
 const breakwater = Command.make("breakwater").pipe(
   Command.withDescription(
-    "Tools for what breakwater has stored in a database, and for the integrations of a process that runs"
+    "Tools for what breakwater has stored in a database, for the integrations of a process that runs, and for new ones"
   ),
-  Command.withSubcommands([outbox, explain, top])
+  Command.withSubcommands([outbox, explain, top, generate])
 )
 
 /** Help where it is asked for; after a mistake the mistake alone, and where help is. */

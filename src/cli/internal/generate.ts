@@ -11,6 +11,7 @@ import { compare, isEmpty } from "./generate/compare.ts"
 import { contractOf, contractText, readContract } from "./generate/contract.ts"
 import { readDocument } from "./generate/document.ts"
 import { isThere, type Output, readIfThere, writeWhole } from "./generate/files.ts"
+import { indented } from "./generate/layout.ts"
 import { meantText, selectionOf } from "./generate/only.ts"
 import { changesText, decisionsText, lossesText, titleOf } from "./generate/report.ts"
 import { decisionsOf, skeleton } from "./generate/skeleton.ts"
@@ -50,7 +51,7 @@ const apiText = (given: Given, only: ReadonlyArray<string>, generated: Generated
     `// ${clean(typed(given.file))} (${titleOf(generated)}), again by`,
     `// ${clean(commandOf(given, only))}`,
     "",
-    generated.source
+    indented(generated.source)
   ].join("\n")
 
 /** What was generated, without the head: the same file may be called by another path elsewhere. */

@@ -140,18 +140,17 @@ const layerText = (generated: Generated, name: string): string => {
     return auth === undefined ? [] : [{ auth, scheme }]
   })
   const [first, ...others] = ways
-  const url = `Config.URL("${stem}_URL")`
+  const [url, end] = [`  baseUrl: Config.URL("${stem}_URL")`, first === undefined ? "" : ","]
+  const otherwise = `Config.withDefault(new URL(${JSON.stringify(server)}))`
+  const line = server === undefined ? `${url}${end}` : `${url}.pipe(${otherwise})${end}`
+  const baseUrl = line.length <= width ? [line] : [`${url}.pipe(`, `    ${otherwise}`, `  )${end}`]
   return [
     "/** It needs an `HttpClient`: `NodeHttpClient.layerUndici`, or `FetchHttpClient.layer`. */",
     `export const ${name}Live = HttpIntegration.layer(${name}, {`,
     ...(server === undefined && generated.servers.length > 0
       ? [comment(2, `The contract says where it is as: ${generated.servers.join(", ")}`)]
       : []),
-    ...(server === undefined
-      ? [`  baseUrl: ${url}${first === undefined ? "" : ","}`]
-      : [
-          `  baseUrl: ${url}.pipe(Config.withDefault(new URL(${JSON.stringify(server)})))${first === undefined ? "" : ","}`
-        ]),
+    ...baseUrl,
     ...(first === undefined
       ? [
           comment(
@@ -180,6 +179,7 @@ export const skeleton = (generated: Generated): string => {
   const imports = [...own, ...(unvalidated ? ["Operation"] : []), "type Outcome", "Policy"].join(", ")
   const open = operations.flatMap(decisionsOf)
   const error = `${name}Unavailable`
+  const errorLine = `export class ${error} extends Data.TaggedError("${error}")<{`
   return [
     "/**",
     ` * ${clean(generated.title).replaceAll("*/", "* /")} as an integration.`,
@@ -216,7 +216,9 @@ export const skeleton = (generated: Generated): string => {
     `import { ${apiName} } from "./api.ts"`,
     "",
     "/** It could not be asked, or not be understood. `outcome` says whether it happened all the same. */",
-    `export class ${error} extends Data.TaggedError("${error}")<{`,
+    ...(errorLine.length <= width
+      ? [errorLine]
+      : [`export class ${error} extends Data.TaggedError(`, `  "${error}"`, ")<{"]),
     "  readonly outcome: Outcome.Outcome",
     "  readonly retryAfter: Duration.Duration | undefined",
     "}> {}",

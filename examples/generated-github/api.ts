@@ -886,9 +886,12 @@ export class ValidationFailed extends Schema.Error<ValidationFailed>("GitHub/Val
 
 /** Bad Request */
 export class BadRequest extends Schema.Error<BadRequest>("GitHub/BadRequest")({
-  _tag: Schema.tagDefaultOmit("BadRequest"), body: Schema.Union([BasicError, ScimError])}, { httpApiStatus: 400 }) {}
-const BadRequestAnswer = bodyOf(BadRequest, BasicError, (body) => new BadRequest({ body }))
-const BadRequestAnswer2 = bodyOf(BadRequest, ScimError, (body) => new BadRequest({ body }))
+  _tag: Schema.tagDefaultOmit("BadRequest"), ...BasicError.fields}, { httpApiStatus: 400 }) {}
+
+/** Bad Request */
+export class BadRequestScimError extends Schema.Error<BadRequestScimError>("GitHub/BadRequestScimError")({
+  _tag: Schema.tagDefaultOmit("BadRequestScimError"), body: ScimError}, { httpApiStatus: 400 }) {}
+const BadRequestScimErrorAnswer = bodyOf(BadRequestScimError, ScimError, (body) => new BadRequestScimError({ body }))
 
 /** Forbidden */
 export class Forbidden extends Schema.Error<Forbidden>("GitHub/Forbidden")({
@@ -984,7 +987,7 @@ export class IssuesGroup extends HttpApiGroup.make("issues").add(
     },
     payload: IssuesCreatePayload,
     success: Issue.pipe(HttpApiSchema.status(201)),
-    error: [BadRequestAnswer.pipe(HttpApiSchema.status(400)), BadRequestAnswer2.pipe(HttpApiSchema.asJson({ contentType: "application/scim+json" }), HttpApiSchema.status(400)), Forbidden, NotFound, Gone, ValidationFailed, ServiceUnavailable]
+    error: [BadRequest, BadRequestScimErrorAnswer.pipe(HttpApiSchema.asJson({ contentType: "application/scim+json" })).pipe(HttpApiSchema.status(400)), Forbidden, NotFound, Gone, ValidationFailed, ServiceUnavailable]
   }),
   /** Get an issue */
   HttpApiEndpoint.get("get", "/repos/:owner/:repo/issues/:issue_number", {

@@ -98,6 +98,7 @@ export class GitHub extends Integration.Service<GitHub>()("app/GitHub", defaults
     }),
     translate: {
       BadRequest: () => new TextRefused({ fields: [] }),
+      BadRequestScimError: () => new TextRefused({ fields: [] }),
       Forbidden: notAllowed,
       NotFound: missing,
       Gone: disabled,

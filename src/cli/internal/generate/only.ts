@@ -83,11 +83,14 @@ const nearest = (kind: Kind, text: string, names: Readonly<Record<Kind, Readonly
     .map((own) => own.text)
 }
 
-const stem = (path: string): string => path.replace(/\/?\*+$/, "")
-const isIn = (kind: Kind, text: string, names: ReadonlyArray<string>): boolean =>
-  kind === "path" && text.endsWith("*")
-    ? names.some((name) => name === stem(text) || name.startsWith(`${stem(text)}/`))
-    : names.includes(text)
+const isIn = (kind: Kind, text: string, names: ReadonlyArray<string>): boolean => {
+  if (kind === "path" && text.endsWith("/*")) {
+    return names.some((name) => name === text.slice(0, -2) || name.startsWith(text.slice(0, -1)))
+  }
+  // An operation is also known as `group.name`, which is made from its id.
+  const same = (own: string) => plain(own).replaceAll("/", "")
+  return names.some((name) => name === text || (kind === "operation" && same(name) === same(text)))
+}
 
 /** A sentence with the nearest names of each part of `--only` that names nothing; empty where there is none. */
 export const meantText = (document: unknown, only: ReadonlyArray<string>): string => {

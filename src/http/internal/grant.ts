@@ -126,24 +126,21 @@ export const openGrant =
             }
           )
         })
-        // Whoever gives up waiting, and whatever ends: what was answered is stored.
-        return Effect.uninterruptible(
-          Effect.gen(function* () {
-            // The old one would be used a second time else, and the provider may take back all that came from it.
-            yield* store
-            const token = !isRead && latest !== undefined ? latest : yield* read
-            const answer = yield* ask(yield* client, {
-              ...grant.parameters,
-              grant_type: "refresh_token",
-              refresh_token: token
-            })
-            if (answer.refresh !== undefined && !sameSecret(answer.refresh, token)) {
-              latest = unstored = answer.refresh
-              yield* store
-            }
-            return { value: answer.access, lifetime: answer.lifetime }
+        return Effect.gen(function* () {
+          // The old one would be used a second time else, and the provider may take back all that came from it.
+          yield* store
+          const token = !isRead && latest !== undefined ? latest : yield* read
+          const answer = yield* ask(yield* client, {
+            ...grant.parameters,
+            grant_type: "refresh_token",
+            refresh_token: token
           })
-        )
+          if (answer.refresh !== undefined && !sameSecret(answer.refresh, token)) {
+            latest = unstored = answer.refresh
+            yield* store
+          }
+          return { value: answer.access, lifetime: answer.lifetime }
+        })
       }
     })
 

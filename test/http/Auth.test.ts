@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Auth } from "breakwater/http"
-import { Policy } from "breakwater"
+import { Policy, Telemetry } from "breakwater"
 import { Config, ConfigProvider, Context, Effect, Exit, Fiber, Redacted, Scheduler, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { collect } from "../telemetry/collect.ts"
 import { Renewal } from "../../src/http/internal/renewal.ts"
 import { connect, failureOf, fine, issue, json, unauthorized, World } from "./tokens.ts"
 import { quiet } from "./wire.ts"
@@ -131,6 +132,32 @@ describe("after a 401", () => {
       assert.deepStrictEqual(world.sent, ["Bearer t1", "Bearer t1", "Bearer t2"])
       assert.lengthOf(world.tokens, 2)
     }).pipe(Effect.provide(quiet))
+  )
+
+  it.effect("is told by the attempt's span, under which the token was asked for", () =>
+    Effect.gen(function* () {
+      const world = new World()
+      world.api = (asked, n) => (n === 1 ? unauthorized(asked, n) : fine(asked, n))
+      const signals = collect()
+      const orders = yield* connect(world, Auth.clientCredentials(credentials))
+      yield* signals.watch(orders.list())
+      const [call] = signals.trees()
+      const attempt = call!.children[0]!
+      assert.deepStrictEqual(
+        [attempt.name, attempt.attributes[Telemetry.names.reauthenticated], attempt.attributes[Telemetry.names.status]],
+        ["GET /orders", true, 200]
+      )
+      assert.deepStrictEqual(
+        attempt.children.map(({ name }) => name),
+        Array(2).fill("shop/Orders/token token")
+      )
+      assert.deepStrictEqual(
+        signals.events.map(({ callOutcome, integration }) => `${integration} ${callOutcome}`),
+        ["shop/Orders/token ok", "shop/Orders/token ok", "shop/Orders ok"]
+      )
+      yield* signals.watch(orders.list())
+      assert.notProperty(signals.trees()[1]!.children[0]!.attributes, Telemetry.names.reauthenticated)
+    })
   )
 
   it.effect("the second one is the answer", () =>

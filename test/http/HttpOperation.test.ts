@@ -753,6 +753,18 @@ describe("credentials", () => {
     }).pipe(Effect.provide(quiet))
   )
 
+  it.live("that sign do so after the middleware", () =>
+    Effect.gen(function* () {
+      const wire = yield* serve()
+      const credentials = { accessKeyId: "AKIA1", secretAccessKey: Redacted.make("k") }
+      const api = yield* guarded(wire, trail(), Auth.awsSigV4({ service: "sqs", region: "eu", credentials }))
+      yield* api.create({ payload: { order: "o" } })
+      const { headers } = wire.requests[0]!
+      assert.strictEqual(headers["x-trail"], "outer inner1!")
+      assert.match(headers.authorization!, /SignedHeaders=[^,]*;x-trail,/)
+    }).pipe(Effect.provide(quiet))
+  )
+
   it.effect("that take too long cut an attempt that was not sent", () =>
     Effect.gen(function* () {
       const wire = yield* serve()

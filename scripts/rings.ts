@@ -52,6 +52,8 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "OutboxAdmin",
     "Pages",
     "PagesError",
+    "Polling",
+    "PollingError",
     "Receiver",
     "IdempotencyStore",
     "IdempotencyStoreMemory",

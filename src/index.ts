@@ -46,6 +46,8 @@ export * as OutboxWorker from "./OutboxWorker.ts"
 export * as Outcome from "./Outcome.ts"
 /** Lists that come in pages, as a stream. */
 export * as Pages from "./Pages.ts"
+/** Jobs that are started with one call and told about in others. */
+export * as Polling from "./Polling.ts"
 /** The composable layers of a call, as values. */
 export * as Policy from "./Policy.ts"
 /** Why an attempt failed, and what `classify` may say. */

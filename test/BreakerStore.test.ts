@@ -1,11 +1,11 @@
 // A breaker whose circuits are in Effect's store: over the one in memory, and over stores that a test plays. Over a real
 // Redis that two integrations share, which stops in the middle: redis/BreakerRedis.test.ts.
 import { assert, describe, it } from "@effect/vitest"
-import { Policy } from "breakwater"
+import { Policy, Reason } from "breakwater"
 import { Effect, Fiber } from "effect"
 import { CircuitBreaker } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { failureOf, scripted, seededly } from "./properties/support.ts"
+import { failureOf, say, scripted, seededly } from "./properties/support.ts"
 import { down, memory, once, over, type Store, tagOf, times, up, warnings } from "./redis/breaker.ts"
 
 /** One of the integration and one of the operation, under one name. */
@@ -225,6 +225,19 @@ describe("a breaker over the environment's store", () => {
       slowly = false
       assert.deepStrictEqual(yield* times(call, 1), ["ok"])
       assert.strictEqual((yield* Effect.orDie(store.state("test/Scripted:breaker:test/Scripted")))._tag, "Closed")
+    }).pipe(seededly(1))
+  )
+
+  it.effect("a probe that is throttled finds the provider alive, for all", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const first = yield* over(store, { consecutive: 1 }, (n) => (n === 1 ? down() : say(Reason.throttled())))
+      const second = yield* over(store, { consecutive: 1 }, up)
+      yield* Effect.exit(first.call)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* times(first.call, 1), ["Throttled"])
+      assert.strictEqual((yield* Effect.orDie(store.state("test/Scripted:breaker:test/Scripted")))._tag, "Closed")
+      assert.deepStrictEqual(yield* times(second.call, 1), ["ok"])
     }).pipe(seededly(1))
   )
 

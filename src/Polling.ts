@@ -10,16 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Deadline from "./Deadline.ts"
-import {
-  type Definition,
-  follow,
-  type Hint,
-  type Job as StoredJob,
-  locate,
-  look,
-  type Step as AnyStep
-} from "./internal/polling.ts"
-import { PollingError } from "./PollingError.ts"
+import { type Definition, follow, type Hint, locate, look, type Step as AnyStep } from "./internal/polling.ts"
+import { type Job as StoredJob, PollingError } from "./PollingError.ts"
 
 export { PollingError, type PollingReason } from "./PollingError.ts"
 

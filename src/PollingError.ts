@@ -4,8 +4,20 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type * as Schema from "effect/Schema"
 import type { Outcome } from "./Outcome.ts"
-import type { Job } from "./internal/polling.ts"
+
+/**
+ * What is stored of a job.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Job {
+  readonly polling: string
+  readonly ref: Schema.Json
+  readonly startedAt: number
+}
 
 /**
  * What is known of a job whose end is not.

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deadline, Polling } from "breakwater"
-import { Clock, Data, Duration, Effect, Exit, Fiber, Latch, Schedule, Schema } from "effect"
+import { Clock, Data, type Duration, Effect, Exit, Fiber, Latch, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 
 class StartFailed extends Data.TaggedError("StartFailed") {}

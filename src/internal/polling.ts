@@ -6,18 +6,10 @@ import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import type * as Schema from "effect/Schema"
 import * as Deadline from "../Deadline.ts"
-import { PollingError, type PollingReason } from "../PollingError.ts"
+import { type Job, PollingError, type PollingReason } from "../PollingError.ts"
 import { retryAfter as parseRetryAfter } from "./limits.ts"
 import { urlOf } from "./links.ts"
-
-/** What is stored of a job. */
-export interface Job {
-  readonly polling: string
-  readonly ref: Schema.Json
-  readonly startedAt: number
-}
 
 /** When to ask next, as a provider says it: the header's text, seconds, or a duration. */
 export type Hint = string | number | Duration.Duration | undefined

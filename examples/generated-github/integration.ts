@@ -5,7 +5,7 @@
  * decisions are ours, and so is the file: no later run touches it. `api.ts` is generated.
  */
 import { type CallFailure, Exhaustion, Idempotency, Integration, type Outcome, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Data, DateTime, type Duration, Effect, Layer, Option } from "effect"
 import { GitHubApi } from "./api.ts"
 
@@ -137,7 +137,7 @@ export class GitHub extends Integration.Service<GitHub>()("app/GitHub", defaults
 
 const connection = {
   baseUrl: Config.URL("GITHUB_URL").pipe(Config.withDefault(new URL("https://api.github.com"))),
-  auth: HttpIntegration.bearer(Config.Redacted("GITHUB_TOKEN")),
+  auth: Auth.bearer(Config.Redacted("GITHUB_TOKEN")),
   headers: {
     accept: "application/vnd.github+json",
     "user-agent": "breakwater-example",

@@ -77,11 +77,11 @@ describe("a skeleton", () => {
       [{ servers: [] }, ['baseUrl: Config.URL("GITHUB_URL")\n']],
       [{ servers: ["/v1"] }, ['baseUrl: Config.URL("GITHUB_URL")\n', "says where it is as: /v1"]],
       [{ servers: ["https://user:secret@x.test"] }, ['baseUrl: Config.URL("GITHUB_URL")\n']],
-      [{ security: [bearer] }, ['auth: HttpIntegration.bearer(Config.Redacted("GITHUB_TOKEN"))']],
-      [{ security: [basic] }, ['auth: HttpIntegration.basic("github", Config.Redacted("GITHUB_PASSWORD"))']],
+      [{ security: [bearer] }, ['auth: Auth.bearer(Config.Redacted("GITHUB_TOKEN"))']],
+      [{ security: [basic] }, ['auth: Auth.basic("github", Config.Redacted("GITHUB_PASSWORD"))']],
       [
         { security: [header, oauth] },
-        ['auth: HttpIntegration.apiKey("X-Key", Config.Redacted("GITHUB_KEY"))', '"app"']
+        ['auth: Auth.apiKey("X-Key", Config.Redacted("GITHUB_KEY"))', '"app"']
       ],
       [{ security: [cookie] }, ["names no credentials"]]
     ]

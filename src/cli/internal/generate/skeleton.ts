@@ -117,18 +117,18 @@ const isPlace = (server: string): boolean => {
 const authOf = (scheme: SecurityScheme, stem: string): string | undefined => {
   const secret = (end: string) => `Config.Redacted("${stem}_${end}")`
   if (scheme.type === "http" && scheme.scheme === "basic") {
-    return `HttpIntegration.basic("${stem.toLowerCase()}", ${secret("PASSWORD")})`
+    return `Auth.basic("${stem.toLowerCase()}", ${secret("PASSWORD")})`
   }
   if (scheme.type === "apiKey" && scheme.parameter !== undefined) {
     const parameter = JSON.stringify(scheme.parameter)
-    if (scheme.in === "header") return `HttpIntegration.apiKey(${parameter}, ${secret("KEY")})`
-    if (scheme.in === "query") return `HttpIntegration.queryKey(${parameter}, ${secret("KEY")})`
+    if (scheme.in === "header") return `Auth.apiKey(${parameter}, ${secret("KEY")})`
+    if (scheme.in === "query") return `Auth.queryKey(${parameter}, ${secret("KEY")})`
     return undefined
   }
   return (scheme.type === "http" && scheme.scheme === "bearer") ||
     scheme.type === "oauth2" ||
     scheme.type === "openIdConnect"
-    ? `HttpIntegration.bearer(${secret("TOKEN")})`
+    ? `Auth.bearer(${secret("TOKEN")})`
     : undefined
 }
 
@@ -155,7 +155,7 @@ const layerText = (generated: Generated, name: string): string => {
       ? [
           comment(
             2,
-            `The contract names no credentials; perhaps auth: HttpIntegration.bearer(Config.Redacted("${stem}_TOKEN"))`
+            `The contract names no credentials; perhaps auth: Auth.bearer(Config.Redacted("${stem}_TOKEN"))`
           )
         ]
       : [
@@ -173,6 +173,7 @@ export const integrationName = (apiName: string): string => apiName.replace(/(?<
 
 export const skeleton = (generated: Generated): string => {
   const name = integrationName(generated.apiName)
+  const layer = layerText(generated, name)
   const { apiName, operations } = generated
   const own = ["Exhaustion", ...(operations.some((op) => op.needsIdempotency) ? ["Idempotency"] : []), "Integration"]
   const unvalidated = operations.some((op) => !op.validated)
@@ -211,7 +212,7 @@ export const skeleton = (generated: Generated): string => {
         ]),
     " */",
     `import { ${imports} } from "breakwater"`,
-    'import { HttpIntegration, HttpOperation } from "breakwater/http"',
+    `import { ${layer.includes("  auth: Auth.") ? "Auth, " : ""}HttpIntegration, HttpOperation } from "breakwater/http"`,
     'import { Config, Data, type Duration } from "effect"',
     `import { ${apiName} } from "./api.ts"`,
     "",
@@ -236,7 +237,7 @@ export const skeleton = (generated: Generated): string => {
     "  }",
     ") {}",
     "",
-    layerText(generated, name),
+    layer,
     ""
   ].join("\n")
 }

@@ -189,7 +189,7 @@ describe("schemas", () => {
         Any: {},
         Inner: { type: "object", properties: { any: { description: "Whatever" }, list: { type: "array" } } },
         Not: { type: "string", not: { const: "a" } },
-        If: { type: "object", properties: { a: string }, if: { required: ["a"] }, then: { required: ["b"] } },
+        Dependent: { type: "object", properties: { a: string }, dependentRequired: { a: ["b"] } },
         Bad: { type: "string", pattern: "(" },
         Deep: { enum: [{ a: 1 }, "b"] },
         Fine: { type: "object" }
@@ -200,7 +200,7 @@ describe("schemas", () => {
     assert.include(problems(1), "#/components/schemas/Inner/properties/any: says nothing")
     assert.include(problems(1), "#/components/schemas/Inner/properties/list/items: says nothing")
     assert.include(problems(2), "`not` is not carried over")
-    assert.include(problems(3), "`then` is not carried over")
+    assert.include(problems(3), "`dependentRequired` is not carried over")
     assert.include(problems(4), "`pattern` is no regular expression")
     assert.include(problems(5), "`enum` has a value that is an object")
     assert.deepStrictEqual(problems(6), "")

@@ -269,6 +269,13 @@ export const makeReader = (flattener: Flattener, isRegex: (pattern: string, flag
       const node = read(property, below(pointer, "properties", name), reading)
       const optional = !required.has(name)
       if (node._tag === "Never" && optional) continue
+      // Effect's parser finds what an object inherits, so `{}` would have such a property, and a function for its value.
+      if (optional && name in Object.prototype) {
+        reading.problem(
+          below(pointer, "properties", name),
+          "an optional property of this name can't be told from JavaScript's own"
+        )
+      }
       fields.push({ name, node, optional, doc: ownString(property, "description") })
     }
     const others = (): Node =>

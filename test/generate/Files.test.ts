@@ -16,10 +16,10 @@ describe("writeWhole", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const at = yield* folder
-        const [old, fresh] = ["old".repeat(1_000_000), "new".repeat(1_000_000)]
+        const [old, fresh] = ["old".repeat(100_000), "new".repeat(100_000)]
         const outputs = ["a.ts", "b.json"].map((name) => ({ path: join(at, name), text: fresh }))
         const seen = new Set<string>()
-        for (let moment = 0; moment < 24; moment++) {
+        for (let moment = 0; moment < 12; moment++) {
           for (const { path } of outputs) writeFileSync(path, old)
           const fiber = yield* Effect.forkChild(writeWhole(outputs))
           yield* Effect.forEach(Array.from({ length: moment }), () =>

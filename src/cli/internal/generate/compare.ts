@@ -10,6 +10,8 @@ export interface Change {
 
 export interface OperationChanges {
   readonly id: string
+  /** What it was called before, where that was something else. */
+  readonly was: string | undefined
   readonly method: string
   readonly path: string
   readonly changes: ReadonlyArray<Change>
@@ -193,7 +195,7 @@ export const compare = (before: Contract, after: Contract): Comparison => {
     const was = old.get(key)
     if (was === undefined) continue
     const changes = compareOperations(was, own)
-    if (changes.length > 0) changed.push({ ...place(own), changes })
+    if (changes.length > 0) changed.push({ ...place(own), was: was.id === own.id ? undefined : was.id, changes })
   }
 
   const byName = new Map<string, { readonly users: Set<string>; readonly changes: Array<Change> }>()

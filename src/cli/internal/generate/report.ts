@@ -11,20 +11,20 @@ const item = (text: string, indent: number, columns: number): string =>
 const some = (texts: ReadonlyArray<string>, most: number): string =>
   texts.length <= most ? texts.join(", ") : `${texts.slice(0, most).join(", ")} and ${texts.length - most} more`
 
+type Names = (id: string) => boolean | undefined
+
 /** Whether an integration names an endpoint. `undefined` where it names none at all: it may do so in a way of its own. */
-export const namedIn = (integration: string | undefined, operations: ReadonlyArray<{ readonly id: string }>) => {
+export const namedIn = (integration: string | undefined, ids: ReadonlyArray<string>): Names => {
   const names = (id: string) => {
     const [group = "", name = ""] = id.split(".")
     return integration !== undefined && new RegExp(`["'\`]${group}["'\`]\\s*,\\s*["'\`]${name}["'\`]`).test(integration)
   }
-  const found = new Set(operations.map(({ id }) => id).filter(names))
-  return (id: string): boolean | undefined => (found.size === 0 ? undefined : found.has(id))
+  const found = new Set(ids.filter(names))
+  return (id) => (found.size === 0 ? undefined : found.has(id))
 }
 
-type Names = (id: string) => boolean | undefined
-
-const heading = ({ id, method, path }: Place, names: Names): string =>
-  `${id}  ${method} ${path}${names(id) === false ? "  (not in integration.ts)" : ""}`
+const heading = ({ id, method, path, was }: Place & { readonly was?: string | undefined }, names: Names): string =>
+  `${id}  ${method} ${path}${names(was ?? id) === false ? "  (not in integration.ts)" : ""}`
 
 const section = (
   title: string,
@@ -56,7 +56,8 @@ export const changesText = (
   columns: number
 ): string => {
   const { added, changed, removed } = comparison
-  const names = namedIn(integration, [...removed, ...generated.operations])
+  const ids = [...removed, ...generated.operations].map(({ id }) => id)
+  const names = namedIn(integration, [...ids, ...changed.flatMap(({ was }) => was ?? [])])
   const fresh = added.flatMap(({ id }) => generated.operations.filter((own) => own.id === id))
   const sections = [
     ...section("Breaking", true, comparison, removed, names, columns),
@@ -91,11 +92,7 @@ export const lossesText = ({ notes, operations }: Generated, columns: number): s
     ...lossy
       .slice(0, most)
       .flatMap(({ id, problems }) => problems.map((problem) => item(`${id}: ${problem}`, 2, columns))),
-    ...(lossy.length > most
-      ? [
-          `  and of ${count(lossy.length - most, "more operation").replace("more operations", "operations more")}; --json has them all`
-        ]
-      : [])
+    ...(lossy.length > most ? [`  and from ${lossy.length - most} more; --json has them all`] : [])
   ].join("\n")
 }
 
@@ -141,9 +138,7 @@ export const decisionsText = (operations: ReadonlyArray<GeneratedOperation>, col
             columns
           )
         ])
-  ]
-    .map((line) => line)
-    .join("\n")
+  ].join("\n")
 }
 
 /** The version of a document, as a sentence names it. */

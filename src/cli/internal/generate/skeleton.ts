@@ -151,6 +151,7 @@ const layerText = (generated: Generated, name: string): string => {
       ? [comment(2, `The contract says where it is as: ${generated.servers.join(", ")}`)]
       : []),
     ...baseUrl,
+    ...(first?.scheme.scheme === "basic" ? [comment(2, "The user's name is not in the contract.")] : []),
     ...(first === undefined
       ? [
           comment(

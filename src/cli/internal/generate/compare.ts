@@ -53,7 +53,7 @@ const argument = (name: string): string => {
 }
 
 const code = (text: string): string => `\`${text}\``
-const isSuccess = (status: string): boolean => /^2/.test(status)
+const isSuccess = (status: string): boolean => status.startsWith("2")
 const list = (texts: ReadonlyArray<string | number>): string => texts.join(", ")
 
 /** Each once; breaking where it is so for any of those who see it. */

@@ -107,7 +107,7 @@ export const compareSchemas = (
   const walk = (a: Canonical | undefined, b: Canonical | undefined, path: string, depth: number): void => {
     const [refA, refB] = [refOf(a), refOf(b)]
     if (refA !== undefined && refB !== undefined) return void pairs.push({ before: refA, after: refB })
-    if (same(a, b)) return inside(a, path)
+    if (same(a, b)) return inside(a)
     if (depth > 60) return report(path, "has changed", "other")
     const [own, other] = [resolve(a, "before"), resolve(b, "after")]
     if (!isFields(own) || !isFields(other)) return report(path, "has changed", "other")
@@ -115,11 +115,11 @@ export const compareSchemas = (
   }
 
   /** The two are the same text, but a name in it may stand for something else now. */
-  const inside = (schema: Canonical | undefined, path: string): void => {
+  const inside = (schema: Canonical | undefined): void => {
     const ref = refOf(schema)
     if (ref !== undefined) return void pairs.push({ before: ref, after: ref })
-    if (Array.isArray(schema)) return (schema as ReadonlyArray<Canonical>).forEach((own) => inside(own, path))
-    for (const own of Object.values(fieldsOf(schema))) inside(own, path)
+    if (Array.isArray(schema)) return (schema as ReadonlyArray<Canonical>).forEach(inside)
+    for (const own of Object.values(fieldsOf(schema))) inside(own)
   }
 
   const at = (path: string, name: string) => (path === "" ? name : `${path}.${name}`)
@@ -176,7 +176,7 @@ export const compareSchemas = (
       const [formsA, formsB] = [listOf(a[word]), listOf(b[word])]
       const fresh = formsB.filter((own) => !formsA.some((other) => same(own, other)))
       const old = formsA.filter((own) => !formsB.some((other) => same(own, other)))
-      for (const own of formsB) if (!fresh.includes(own)) inside(own, path)
+      for (const own of formsB) if (!fresh.includes(own)) inside(own)
       if (old.length === fresh.length) old.forEach((own, i) => walk(own, fresh[i], path, depth))
       else {
         const names = (own: ReadonlyArray<Canonical>) => own.map(kindOf).join(", ")

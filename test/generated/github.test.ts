@@ -11,6 +11,9 @@ const description = JSON.parse(
   readFileSync(new URL("../../examples/generated-github/openapi.json", import.meta.url), "utf8")
 ) as Document
 
+/** Ajv compiles every schema of the description before the first request: a busy machine takes its time for that. */
+const seconds = 60_000
+
 const judge = Effect.runSync(Effect.cached(judgeOf(description)))
 
 const repository = { owner: "octocat", repo: "hello-world" }
@@ -46,7 +49,7 @@ const exampleOf = (name: string): unknown => {
 const fails = <A, E extends object, R>(self: Effect.Effect<A, E, R>): Effect.Effect<object, A, R> =>
   Effect.map(Effect.flip(self), (error) => ({ ...error }))
 
-describe("a generated slice of GitHub", () => {
+describe("a generated slice of GitHub", { timeout: seconds }, () => {
   it.live("sends what the description asks for, in every operation, and reads the description's examples", () =>
     against(examples, ({ seen }) =>
       Effect.gen(function* () {
@@ -156,7 +159,7 @@ describe("a generated slice of GitHub", () => {
   )
 })
 
-describe("the validator", () => {
+describe("the validator", { timeout: seconds }, () => {
   const wrong: ReadonlyArray<readonly [what: string, path: string, init: RequestInit, problem: RegExp]> = [
     ["a query", "/repos/o/r/issues?state=opened", {}, /query\/state/],
     ["a number in the query", "/repos/o/r/issues?per_page=many", {}, /query\/per_page/],

@@ -287,6 +287,7 @@ Compatible
     Effect.gen(function* () {
       write(join(at, "swagger.json"), '{"swagger": "2.0", "info": {"title": "Old", "version": "1"}, "paths": {}}')
       write(join(at, "broken.json"), '{\n  "openapi": "3.1.0",\n  "secret": [}\n')
+      write(join(at, "comma.json"), '{\n  "openapi": "3.1.0"\n  "secret": 1\n}\n')
       write(join(at, "broken.yaml"), "openapi: 3.1.0\npaths:\n\t- a\n")
       write(join(at, "text.txt"), "hello")
       write(join(at, "shop.yaml"), shop)
@@ -297,7 +298,8 @@ Compatible
         [[at, "--out", out], 1, ["can't be read: it is a folder"]],
         [["https://shop.test/openapi.json", "--out", out], 2, ["nothing is fetched: download"]],
         [[join(at, "swagger.json"), "--out", out], 1, ["This is Swagger 2."]],
-        [[join(at, "broken.json"), "--out", out], 1, ["is not JSON: it breaks off at line 3"]],
+        [[join(at, "broken.json"), "--out", out], 1, ["is not JSON: it ends too early, or holds what"]],
+        [[join(at, "comma.json"), "--out", out], 1, ["is not JSON: it breaks off at line 3"]],
         [[join(at, "broken.yaml"), "--out", out], 1, ["neither JSON nor YAML", "line 3"]],
         [[join(at, "text.txt"), "--out", out], 1, ["text.txt"]],
         [[join(at, "shop.yaml")], 2, ["out"]],

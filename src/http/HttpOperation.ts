@@ -399,6 +399,7 @@ export const stream = <
 > => Operation.fromDefinition(defineStream(api as unknown as HttpApi.Top, group, endpoint, options as never)) as never
 
 const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY", "TRACE"])
+const idempotent: ReadonlySet<string> = new Set(["PUT", "DELETE"])
 
 const defineStream = (
   api: HttpApi.Top,
@@ -418,7 +419,9 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
     options.idempotency ??
     (safe.has(method)
       ? { repeat: "Safe", strategy: { _tag: "Safe", reason: `${method} (RFC 9110)` } }
-      : { repeat: "Idempotent", strategy: { _tag: "Inherent", reason: `${method} (RFC 9110)` } })
+      : idempotent.has(method)
+        ? { repeat: "Idempotent", strategy: { _tag: "Inherent", reason: `${method} (RFC 9110)` } }
+        : { repeat: "AtMostOnce", strategy: { _tag: "AtMostOnce", reason: "nobody has said how a repeat is made safe" } })
   return {
     name: `${group}.${name}`,
     repeat: idempotency.repeat,
@@ -429,6 +432,10 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
     translate: options.translate,
     about: { transport: "http", attemptName: `${method} ${path}`, http: { method, template: path } },
     problems: [
+      // The types ask for it. Not everybody compiles.
+      ...(options.idempotency === undefined && !safe.has(method) && !idempotent.has(method)
+        ? [`a ${method} must say how a repeat is made safe: give idempotency`]
+        : []),
       ...(options.maxBodySize !== undefined && !(Number.isInteger(options.maxBodySize) && options.maxBodySize > 0)
         ? [`maxBodySize must be a positive integer of bytes, got ${options.maxBodySize}`]
         : []),

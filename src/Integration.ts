@@ -115,8 +115,7 @@ type CheckedStream<O, D> =
   O extends Operation.Operation<never, infer _A, infer _E, infer _R, infer _M, infer Left>
     ? [Exclude<Left, Given<D>>] extends [never]
       ? ("exhausted" extends Left ? Operation.StreamExhaustionFits<FallbackOf<Get<D, "exhausted">>> : unknown) &
-          ("policy" extends Left ? Operation.StreamPolicyFits<Get<D, "policy">> : unknown) &
-          Operation.StreamPolicyFits<Get<D, "shared">, "shared">
+          ("policy" extends Left ? Operation.StreamPolicyFits<Get<D, "policy">> : unknown)
       : Sentences[First<Exclude<Left, Given<D>>>]
     : never
 

@@ -153,15 +153,15 @@ export type ExhaustionFits<N, M, In> = "safe" extends N
       : unknown
 
 /**
- * `unknown` if a policy fits an operation whose answer is a stream, else the sentence that refuses it. It leaves the
- * decisions that are missing to `PolicyFits`.
+ * `unknown` if a policy fits an operation whose answer is a stream and makes every decision, else the sentence
+ * that refuses it.
  *
  * @category type-level
  * @since 0.1.0
  */
-export type StreamPolicyFits<Pol, As extends "policy" | "shared" = "policy"> =
+export type StreamPolicyFits<Pol> =
   Pol extends P.Policy<infer X, infer N>
-    ? [As extends "shared" ? never : Exclude<P.Provides, X>] extends [never]
+    ? [Exclude<P.Provides, X>] extends [never]
       ? "safe" extends N
         ? "this policy hedges, or shares or keeps answers: a stream can't have it, its elements are handed over once"
         : unknown

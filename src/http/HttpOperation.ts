@@ -136,13 +136,7 @@ export type RepeatOf<T, M extends Idempotency.Kind> = [M] extends [never]
     : "Inherent"
   : M
 
-/**
- * Whether the method says nothing about a repeat.
- *
- * @category type-level
- * @since 0.1.0
- */
-export type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
+type NeedsIdempotency<T> = MethodOf<T> extends SafeMethod | InherentMethod ? false : true
 
 /**
  * What stands where an endpoint is refused. Its argument is the reason.
@@ -186,6 +180,9 @@ type Plain<T> = T extends HttpApiEndpoint.ConstraintRequest
         : unknown
       : Refused<"this endpoint declares errors: give { translate }, with a case for each, as fourth argument">
   : never
+
+/** `unknown` for an endpoint that answers with a stream, else the sentence that refuses it. */
+type StreamCarried<T, S> = Streamed<T, S> extends infer Why extends string ? Refused<Why> : unknown
 
 type Answered<T extends HttpApiEndpoint.ConstraintRequest> = Operation.SaysSomething<Bare<T["~Success"]>["Type"]>
 
@@ -387,8 +384,24 @@ export const stream = <
 >(
   api: HttpApi.Constraint & { readonly groups: Api },
   group: G,
-  endpoint: E & Streamed<Endpoint<Api, G, E>, S>,
-  options: StreamOptions<Endpoint<Api, G, E>, S, C, A2, Found, RI, Of, M, NX, Pol, L>
+  endpoint: E & StreamCarried<Endpoint<Api, G, E>, S>,
+  options: StreamOptions<
+    Endpoint<Api, G, E>,
+    S,
+    Input<Endpoint<Api, G, E>>,
+    Declared<Endpoint<Api, G, E>>,
+    NeedsIdempotency<Endpoint<Api, G, E>>,
+    RepeatOf<Endpoint<Api, G, E>, M>,
+    C,
+    A2,
+    Found,
+    RI,
+    Of,
+    M,
+    NX,
+    Pol,
+    L
+  >
 ): Operation.Streaming<
   Input<Endpoint<Api, G, E>>,
   Element<Chosen<Endpoint<Api, G, E>, S>>,

@@ -11,7 +11,6 @@ import type * as Exhaustion from "../Exhaustion.ts"
 import type * as Idempotency from "../Idempotency.ts"
 import type * as Operation from "../Operation.ts"
 import type * as Streaming from "../Streaming.ts"
-import type { Declared, Input, NeedsIdempotency, Refused, RepeatOf } from "./HttpOperation.ts"
 import type { Classify } from "./HttpTarget.ts"
 
 /**
@@ -58,9 +57,8 @@ export type Element<S> =
  * @category type-level
  * @since 0.1.0
  */
-export type StreamDeclared<T extends HttpApiEndpoint.ConstraintRequest, S> =
-  | Declared<T>
-  | (S extends HttpApiSchema.StreamSse<infer _Events, infer Failure, infer _Value> ? Failure["Type"] : never)
+export type StreamDeclared<D, S> =
+  D | (S extends HttpApiSchema.StreamSse<infer _Events, infer Failure, infer _Value> ? Failure["Type"] : never)
 
 /**
  * The services that the elements of a stream need to be decoded.
@@ -87,10 +85,10 @@ type MethodOf<T> = T extends { readonly method: infer M } ? M : never
  */
 export type Streamed<T, S> = T extends HttpApiEndpoint.ConstraintRequest
   ? [Chosen<T, S>] extends [never]
-    ? Refused<"this endpoint does not answer with a stream alone: use HttpOperation.endpoint, or describe the stream as { answer }">
+    ? "this endpoint does not answer with a stream alone: use HttpOperation.endpoint, or describe the stream as { answer }"
     : [Extract<T["~Payload"], Mark<HttpApiSchema.StreamUint8Array>>] extends [never]
       ? unknown
-      : Refused<"a streamed payload can't be sent twice: it can't be an operation">
+      : "a streamed payload can't be sent twice: it can't be an operation"
   : never
 
 type ResumeFits<Of, K, Rep, Method> = [Of] extends [never]
@@ -119,6 +117,10 @@ type Validated<S> =
 export type StreamOptions<
   T extends HttpApiEndpoint.ConstraintRequest,
   S,
+  In,
+  D,
+  Needs,
+  Rep,
   C,
   A2,
   Found,
@@ -128,17 +130,17 @@ export type StreamOptions<
   NX extends Exhaustion.Needs,
   Pol,
   L
-> = (NeedsIdempotency<T> extends true
+> = (Needs extends true
   ? {
       /** How a repeat is made safe, as long as no element was handed over. A POST or PATCH must say it. */
-      readonly idempotency: Idempotency.Idempotency<Input<T>, Found, RI, M> & Operation.StreamIdempotencyFits<Found>
+      readonly idempotency: Idempotency.Idempotency<In, Found, RI, M> & Operation.StreamIdempotencyFits<Found>
     }
   : {
       /** How a repeat is made safe, where the method does not say it all. */
-      readonly idempotency?: Idempotency.Idempotency<Input<T>, Found, RI, M> & Operation.StreamIdempotencyFits<Found>
+      readonly idempotency?: Idempotency.Idempotency<In, Found, RI, M> & Operation.StreamIdempotencyFits<Found>
     }) &
-  Operation.Translation<StreamDeclared<T, Chosen<T, S>>, C, Input<T>> &
-  Operation.StreamDecisions<Input<T>, A2, NX, Pol, L> &
+  Operation.Translation<StreamDeclared<D, Chosen<T, S>>, C, In> &
+  Operation.StreamDecisions<In, A2, NX, Pol, L> &
   Validated<Chosen<T, S>> & {
     /** The stream's own limits on time. */
     readonly limits: Streaming.Limits
@@ -149,7 +151,7 @@ export type StreamOptions<
     /** What the end looks like, where the protocol's is not enough. Without it, the end of the answer is the end. */
     readonly end?: Streaming.End<RawOf<Chosen<T, S>>, Element<Chosen<T, S>>> | undefined
     /** How it goes on after a cut. Without it, a cut after the first element is a failure. */
-    readonly resume?: Streaming.Resume<Of> & ResumeFits<Of, KindOf<Chosen<T, S>>, RepeatOf<T, M>, MethodOf<T>>
+    readonly resume?: Streaming.Resume<Of> & ResumeFits<Of, KindOf<Chosen<T, S>>, Rep, MethodOf<T>>
     /**
      * What an answer of any status means that is no stream, for a provider that reports errors with 200. Goes before the
      * integration's.

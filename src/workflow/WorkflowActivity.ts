@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
 import * as Activity from "effect/workflow/Activity"
 import { type WorkflowEngine, WorkflowInstance } from "effect/workflow/WorkflowEngine"
 import * as IdempotencyKey from "../IdempotencyKey.ts"
@@ -39,6 +40,11 @@ type ErrorOf<Method> = Method extends (input: never) => Effect.Effect<infer _A, 
 type Fits<Value, Type, What extends string> = [Value] extends [Type]
   ? unknown
   : `this schema does not describe every ${What} of the operation`
+
+/** The answer of an activity is stored whole. */
+type NoStream<Method> = Method extends (input: never) => Stream.Stream<infer _A, infer _E>
+  ? "the answer of an activity is stored, which a stream can't be: run it to its end in an activity of your own"
+  : unknown
 
 /**
  * How an operation is called by a workflow.
@@ -153,7 +159,7 @@ export const make = <
   Error extends Schema.Constraint
 >(
   integration: Integration.ServiceClass<Self, Id, Methods, R>,
-  operation: K,
+  operation: K & NoStream<Methods[K]>,
   options: Options<Data, Methods[K], Success, Error>
 ): ((
   data: Data

@@ -1,6 +1,6 @@
 // A stream as its operation's definition has it: its limits in milliseconds, and how it is read.
 import * as HttpApi from "effect/http-api/HttpApi"
-import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import type * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import type { StreamPlan } from "../../internal/definition.ts"
 import { check, format } from "../../internal/duration.ts"
 import * as Streaming from "../../Streaming.ts"

@@ -50,7 +50,8 @@ const eventsOf = (stream: StreamRecord): Events =>
 export const byEventId: Resumer = {
   headers: (stream) => {
     const { lastId } = eventsOf(stream)
-    return stream.elements === 0 || lastId === undefined ? {} : { "last-event-id": lastId }
+    const nothing: Readonly<Record<string, string>> = {}
+    return stream.elements === 0 || lastId === undefined ? nothing : { "last-event-id": lastId }
   },
   opened: (stream, response) => {
     if (stream.elements === 0) return undefined

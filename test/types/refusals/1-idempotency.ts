@@ -75,7 +75,7 @@ HttpOperation.endpoint(Api, "charges", "change", {
   idempotency: Idempotency.conditional(({ params }): string | undefined => params.id)
 })
 HttpOperation.endpoint(Api, "charges", "change", {
-  // expect: Type 'Option<number>' is not assignable to type
+  // expect: Type 'number' is not assignable to type '{ readonly id: string; readonly amount: number; }'
   idempotency: Idempotency.conditional(({ params }) => params.id, { applied: () => Effect.succeed(Option.some(1)) })
 })
 // What is created late may have been deleted since.

@@ -13,7 +13,7 @@ export const replaceTables = (text: string, made: Record<Operation, string>): st
 export const cellsOf = (text: string, operation: Operation): ReadonlyArray<ReadonlyArray<string>> =>
   (block(operation).exec(text)?.[2] ?? "")
     .split("\n")
-    .filter((line) => !/^\| -/.test(line))
+    .filter((line) => !line.startsWith("| -"))
     .map((line) =>
       line
         .split("|")

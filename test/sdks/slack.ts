@@ -82,7 +82,7 @@ export class Slack extends Integration.Service<Slack>()("test/Slack", decided, {
     input: Schema.Struct({ channel: Schema.String, text: Schema.String }),
     success: Schema.Struct({ ts: Schema.String }),
     idempotency: Idempotency.atMostOnce("chat.postMessage takes no idempotency key"),
-    call: (message, { signal }, slack) => abortable(signal, () => slack.chat.postMessage(message)),
+    call: (message, { signal }, slack) => abortable(signal, () => slack.apiCall("chat.postMessage", message)),
     classify
   })
 }) {}

@@ -2,7 +2,7 @@
  * Payments by Adyen: the application's own words and errors, and what Adyen's answers mean.
  */
 import { Exhaustion, Idempotency, IdempotencyKey, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Schema } from "effect"
 import { AdyenApi, type NotPaid, type Unprocessable } from "./api.ts"
 
@@ -96,7 +96,7 @@ export class Payments extends Integration.Service<Payments>()(
 ) {}
 
 /** How every deployment reaches Adyen, and every test. */
-export const connection = { auth: HttpIntegration.apiKey("X-API-Key", Config.Redacted("ADYEN_API_KEY")) }
+export const connection = { auth: Auth.apiKey("X-API-Key", Config.Redacted("ADYEN_API_KEY")) }
 
 /** Live accounts have a host of their own: https://docs.adyen.com/development-resources/live-endpoints. */
 export const PaymentsLive = HttpIntegration.layer(Payments, { ...connection, baseUrl: Config.String("ADYEN_URL") })

@@ -2,7 +2,7 @@
  * Mails by SendGrid: the application's own words and errors, and what SendGrid's answers mean.
  */
 import { Exhaustion, Idempotency, Integration, Policy, Reason } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, DateTime, Effect, Option, Schema, Stream } from "effect"
 import { type BadRequest, SendGridApi } from "./api.ts"
 
@@ -80,7 +80,7 @@ export const allBounces = Stream.paginate(0, (offset) =>
 
 /** How every deployment reaches SendGrid, and every test. */
 export const connection = {
-  auth: HttpIntegration.bearer(Config.Redacted("SENDGRID_API_KEY")),
+  auth: Auth.bearer(Config.Redacted("SENDGRID_API_KEY")),
   headers: { accept: "application/json" },
   requestIdHeaders: ["x-message-id"]
 }

@@ -2,7 +2,7 @@
  * Text messages by Twilio: the application's own words and errors, and what Twilio's codes mean.
  */
 import { type CallFailure, Exhaustion, Idempotency, Integration, Policy } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Effect, Option, Schema, Stream } from "effect"
 import { type BadRequest, type NewMessage, Place, TwilioApi } from "./api.ts"
 
@@ -77,7 +77,7 @@ export const messagesTo = (to: string) =>
 
 /** How every deployment reaches an account, and every test. */
 export const connection = (accountSid: string) => ({
-  auth: HttpIntegration.basic(accountSid, Config.Redacted("TWILIO_AUTH_TOKEN"))
+  auth: Auth.basic(accountSid, Config.Redacted("TWILIO_AUTH_TOKEN"))
 })
 
 export const smsLive = (accountSid: string) =>

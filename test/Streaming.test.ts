@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deadline, type Reason, Streaming, type Telemetry } from "breakwater"
 import { HttpIntegration } from "breakwater/http"
 import { IntegrationTest } from "breakwater/testing"
-import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Schema, Scope, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Latch, Layer, Schema, Scope, Stream } from "effect"
 import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import {
@@ -515,6 +515,29 @@ describe("what a stream holds", () => {
         yield* inside(consume(acme.watch()))
         assert.strictEqual((yield* breaker.state())._tag, "Open")
       })
+  )
+
+  it.effect("a probe is settled by its first element: what lasts for hours keeps nobody out", () =>
+    Effect.gen(function* () {
+      const breaker = watchedBreaker({ consecutive: 1, openFor: 60_000, maxOpenFor: 60_000 })
+      const { acme, inside } = yield* stage(
+        { shared: breaker.policy },
+        () => ({ body: events(1), lost: true }),
+        () => ({ body: Stream.concat(events(1), silence) })
+      )
+      yield* inside(consume(acme.watch()))
+      assert.strictEqual((yield* breaker.state())._tag, "Open")
+      yield* TestClock.adjust("61 seconds")
+      const first = yield* Deferred.make<void>()
+      const probe = yield* Effect.forkChild(
+        inside(consume(Stream.tap(acme.watch(), () => Deferred.succeed(first, undefined))))
+      )
+      yield* Deferred.await(first)
+      assert.isUndefined(probe.pollUnsafe())
+      assert.strictEqual((yield* breaker.state())._tag, "Closed")
+      yield* Fiber.interrupt(probe)
+      assert.strictEqual((yield* breaker.state())._tag, "Closed")
+    })
   )
 })
 

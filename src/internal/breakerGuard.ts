@@ -110,6 +110,13 @@ export const guard =
       // The ticket is drawn inside what gives it back: at whatever point the fiber is interrupted, it has none or returns it.
       let ticket: Circuit | undefined
       let began = 0
+      const settle = (exit: Exit.Exit<unknown, Reason.Reason>, now: number): void => {
+        if (ticket === undefined) return
+        const finding = findingOf(exit, call, ticket.state === "HalfOpen", began, circuits.rules, fiber, now)
+        const became = circuits.put(key, ticket, finding, now, fiber.context)
+        ticket = undefined
+        if (became !== undefined) site.decided(call, became, now)
+      }
       return Effect.onExit(
         Effect.suspend(() => {
           const now = nowOf(fiber)
@@ -117,16 +124,12 @@ export const guard =
           if (typeof taken === "number") return turnAway(site, step, call, rejection(key, taken), now)
           ticket = taken
           began = now
+          // A stream may last for hours: as a probe it has shown with its first element what it is to show.
+          if (call.stream !== undefined && taken.state === "HalfOpen") {
+            call.stream.onElement = (now) => settle(Exit.void, now)
+          }
           return step(call)
         }),
-        (exit) => {
-          if (ticket === undefined) return Effect.void
-          const now = nowOf(fiber)
-          const probe = ticket.state === "HalfOpen"
-          const finding = findingOf(exit, call, probe, began, circuits.rules, fiber, now)
-          const became = circuits.put(key, ticket, finding, now, fiber.context)
-          if (became !== undefined) site.decided(call, became, now)
-          return Effect.void
-        }
+        (exit) => Effect.sync(() => settle(exit, nowOf(fiber)))
       )
     })

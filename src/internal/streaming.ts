@@ -156,6 +156,8 @@ export class StreamRecord {
   /** Ends the limit of the current attempt, and that of the call. */
   onAnswer: ((now: number) => void) | undefined = undefined
   onFlow: ((now: number) => void) | undefined = undefined
+  /** Runs once, with the first element of an attempt. */
+  onElement: ((now: number) => void) | undefined = undefined
   /** Begins the limit of the call again. */
   onStall: ((now: number) => void) | undefined = undefined
   private flowing = false
@@ -178,7 +180,7 @@ export class StreamRecord {
   /** An attempt begins. */
   begin(): void {
     this.before = this.elements
-    this.answeredAt = undefined
+    this.answeredAt = this.onElement = undefined
     if (this.elements > 0) this.resumed++
   }
 
@@ -198,6 +200,8 @@ export class StreamRecord {
   offer(chunk: Chunk, now: number): void {
     this.elements += chunk.length
     this.firstElementAt ??= now
+    this.onElement?.(now)
+    this.onElement = undefined
     if (!this.flowing) {
       this.flowing = true
       this.onFlow?.(now)

@@ -83,6 +83,11 @@ describe("a breaker's keys", () => {
       const { call, control, other } = yield* breaking({ consecutive: 1, key: "operation" }, (n) =>
         n === 1 ? down() : up()
       )
+      // They are known before any call.
+      assert.deepStrictEqual(control.circuits(), [
+        { key: "send", state: "Closed", forced: undefined },
+        { key: "other", state: "Closed", forced: undefined }
+      ])
       assert.deepStrictEqual(yield* times(call, 2), ["Unavailable", "CircuitOpen"])
       assert.deepStrictEqual(yield* times(other, 2), ["ok", "ok"])
       assert.deepStrictEqual(control.circuits(), [
@@ -186,6 +191,23 @@ describe("a breaker's keys", () => {
       )
     })
   )
+})
+
+describe("circuits that are learned of a store", () => {
+  it("are forgotten too when they have been idle for an hour", () => {
+    const rules = { consecutive: 3, rate: undefined, slow: undefined, openFor: 1, maxOpenFor: 1 }
+    const circuits = new Circuits(rules, new BreakerMetrics("i", "b", false), Context.empty())
+    for (const [key, now] of [
+      ["a", 0],
+      ["b", 2 * 3_600_000]
+    ] as const) {
+      circuits.learn(key, now, Context.empty(), {})
+    }
+    assert.deepStrictEqual(
+      circuits.circuits().map(({ key }) => key),
+      ["b"]
+    )
+  })
 })
 
 describe("a breaker that looks at time", () => {
@@ -608,6 +630,8 @@ describe("a breaker's metrics", () => {
       assert.deepStrictEqual(yield* state, of("closed"))
       control.force("send", "open")
       assert.deepStrictEqual(yield* state, of("forced_open"))
+      control.force("send", "closed")
+      assert.deepStrictEqual(yield* state, of("closed"))
       control.force("send", undefined)
       assert.deepStrictEqual(yield* metric(names.breakerTransitions, names.breakerFrom, names.breakerTo), {
         "closed open": 1,
@@ -623,16 +647,34 @@ describe("a breaker's metrics", () => {
   it.effect("keys that calls bring along are no attributes: only the number of open circuits is told", () =>
     Effect.gen(function* () {
       let tenant = "a"
-      const { call } = yield* breaking({ consecutive: 1, key: () => tenant }, () => (tenant === "c" ? up() : down()))
+      const { call, control } = yield* breaking({ consecutive: 1, key: () => tenant }, () =>
+        tenant === "c" ? up() : down()
+      )
       for (tenant of ["a", "b", "c"]) yield* Effect.exit(call)
       assert.deepStrictEqual(yield* metric(names.breakerState, names.breakerKey), {})
       assert.deepStrictEqual(yield* metric(names.breakerOpen, names.integration, names.policyName), {
         "test/Scripted breaker": 2
       })
-      // Circuits that are forgotten are open no more.
+      const open = metric(names.breakerOpen, names.policyName)
+      // So is one that nobody has called.
+      control.force("x", "open")
+      assert.deepStrictEqual(yield* open, { breaker: 3 })
+      // Circuits that are forgotten are open no more, unless they are forced to be.
       yield* TestClock.adjust("2 hours")
       yield* Effect.exit(call)
-      assert.deepStrictEqual(yield* metric(names.breakerOpen, names.policyName), { breaker: 0 })
+      assert.deepStrictEqual(yield* open, { breaker: 1 })
+      assert.deepStrictEqual(
+        control.circuits().map(({ key }) => key),
+        ["x", "c"]
+      )
+      control.force("x", undefined)
+      assert.deepStrictEqual(yield* open, { breaker: 0 })
+      yield* TestClock.adjust("2 hours")
+      yield* Effect.exit(call)
+      assert.deepStrictEqual(
+        control.circuits().map(({ key }) => key),
+        ["c"]
+      )
     }).pipe(seededly(1), registry)
   )
 })

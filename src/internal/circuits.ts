@@ -13,9 +13,9 @@ const idle = 3_600_000
 const sweepEvery = 600_000
 
 interface Entry {
-  circuit: Circuit
+  readonly circuit: Circuit
   /** What telemetry was told last. */
-  word: Word
+  readonly word: Word
 }
 
 const wordOf = (circuit: Circuit): Word =>
@@ -62,10 +62,10 @@ export class Circuits implements BreakerControl {
   /** A ticket for an attempt, or for how long it is turned away. */
   take(key: string, now: number, services: Services): Circuit | number {
     this.sweep(now, services)
-    const circuit = this.at(key, now) ?? fresh(now, this.generations++)
+    const circuit = this.at(key, now) ?? fresh(now, this.next())
     const left = shutFor(circuit, now)
     if (left > 0) return left
-    return this.set(key, admit(circuit, now, circuit.state === "Closed" ? 0 : this.generations++), services)
+    return this.set(key, admit(circuit, now, this.next()), services)
   }
 
   /** Takes an outcome to the circuit that admitted the attempt, and says what became of it. */
@@ -78,8 +78,7 @@ export class Circuits implements BreakerControl {
   ): "opened" | "closed" | undefined {
     const circuit = this.at(key, now)
     if (circuit === undefined) return undefined
-    const next = record(circuit, this.rules, ticket, finding, now, this.generations)
-    if (next.generation === this.generations) this.generations++
+    const next = record(circuit, this.rules, ticket, finding, now, this.next())
     this.set(key, next, services)
     return next.state === circuit.state ? undefined : next.state === "Open" ? "opened" : "closed"
   }
@@ -87,7 +86,7 @@ export class Circuits implements BreakerControl {
   /** Writes down what another process may have made of a circuit. */
   learn(key: string, now: number, services: Services, what: Partial<Circuit>): Circuit {
     this.sweep(now, services)
-    const circuit = this.at(key, now) ?? fresh(now, this.generations++)
+    const circuit = this.at(key, now) ?? fresh(now, this.next())
     return this.set(key, { ...circuit, ...what, lastActivity: now }, services)
   }
 
@@ -103,12 +102,11 @@ export class Circuits implements BreakerControl {
   }
 
   forced(key: string): "open" | "closed" | undefined {
-    return this.forcedKeys.size === 0 ? this.forcedAll : (this.forcedKeys.get(key) ?? this.forcedAll)
+    return this.forcedKeys.get(key) ?? this.forcedAll
   }
 
   /** Tells of a circuit that no call has used yet. */
   know(key: string): void {
-    if (this.known.has(key)) return
     this.known.add(key)
     this.metrics.state(key, this.entries.get(key)?.word ?? "closed", this.services)
   }
@@ -127,40 +125,39 @@ export class Circuits implements BreakerControl {
       this.forcedKeys.clear()
     } else if (to === undefined) this.forcedKeys.delete(key)
     else this.forcedKeys.set(key, to)
-    for (const one of keys) this.set(one, this.entries.get(one)?.circuit ?? fresh(0, this.generations++), this.services)
+    for (const one of keys) this.set(one, this.entries.get(one)?.circuit ?? fresh(0, this.next()), this.services)
+  }
+
+  /** A number that no circuit has had. */
+  private next(): number {
+    return this.generations++
   }
 
   private set(key: string, circuit: Circuit, services: Services): Circuit {
     const forced = this.forced(key)
     const word = forced === undefined ? wordOf(circuit) : forced === "open" ? "forced_open" : "closed"
-    const entry = this.entries.get(key)
-    if (entry === undefined) this.entries.set(key, { circuit, word })
-    else entry.circuit = circuit
-    const before = entry?.word ?? "closed"
-    if (entry === undefined || before !== word) {
-      this.tell(key, word, services)
-      if (before !== word) this.metrics.moved(before, word, services)
-      this.entries.get(key)!.word = word
-    }
+    const before = this.entries.get(key)?.word
+    this.entries.set(key, { circuit, word })
+    if (before !== word) this.tell(key, word, services)
+    if ((before ?? "closed") !== word) this.metrics.moved(before ?? "closed", word, services)
     return circuit
   }
 
   private tell(key: string, word: Word, services: Services): void {
     this.metrics.state(key, word, services)
-    const before = this.shut.size
     if (word === "closed") this.shut.delete(key)
     else this.shut.add(key)
-    if (this.shut.size !== before) this.metrics.open(this.shut.size, services)
+    this.metrics.open(this.shut.size, services)
   }
 
   private sweep(now: number, services: Services): void {
     if (now - this.swept < sweepEvery) return
     this.swept = now
-    for (const [key, { circuit, word }] of this.entries) {
+    for (const [key, { circuit }] of this.entries) {
       // What is forced takes no attempts, so no such circuits come up: they can stay until they are given back.
       if (!isIdle(circuit, now, idle) || this.forced(key) !== undefined) continue
       this.entries.delete(key)
-      if (word !== "closed") this.tell(key, "closed", services)
+      this.tell(key, "closed", services)
     }
   }
 }

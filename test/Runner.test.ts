@@ -18,6 +18,7 @@ import {
   Cause,
   Context,
   Data,
+  Duration,
   Effect,
   Exit,
   Fiber,
@@ -50,6 +51,24 @@ const decided = { policy: Policy.standard(), exhausted: Exhaustion.fail, orElse:
 const derived = Idempotency.keyed((order: string) => IdempotencyKey.derive("pay", order), { lifetime: "1 day" })
 
 describe("the span of a call", () => {
+  it.effect("has the time after which the provider wants to be asked again, in seconds, where it says one", () =>
+    Effect.gen(function* () {
+      for (const [retryAfter, told] of [
+        [Duration.millis(90_500), 90.5],
+        [undefined, undefined]
+      ] as const) {
+        const { spans, watch } = tracing()
+        const { call } = yield* scripted({
+          policy: Policy.standard({ maxAttempts: 1 }),
+          send: () => say(Reason.throttled({ retryAfter }))
+        })
+        yield* settle(watch(call))
+        const span = spans.find(({ name }) => name === "test/Scripted send")!
+        assert.strictEqual(span.attributes.get("breakwater.retry_after"), told)
+      }
+    }).pipe(seededly(1))
+  )
+
   it.effect("has its waits in seconds, and an event for each decision that is no retry", () =>
     Effect.gen(function* () {
       const { spans, watch } = tracing()

@@ -659,6 +659,8 @@ describe("a breaker's metrics", () => {
       // So is one that nobody has called.
       control.force("x", "open")
       assert.deepStrictEqual(yield* open, { breaker: 3 })
+      const moved = yield* metric(names.breakerTransitions, names.breakerFrom, names.breakerTo)
+      assert.deepStrictEqual(moved, { "closed open": 2, "closed forced_open": 1 })
       // Circuits that are forgotten are open no more, unless they are forced to be.
       yield* TestClock.adjust("2 hours")
       yield* Effect.exit(call)

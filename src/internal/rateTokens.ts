@@ -163,7 +163,7 @@ export class Tokens {
   private moveInBucket(tokens: number, strict: boolean, without?: Without): Effect.Effect<number> {
     return Effect.flatMap(this.store, (store) =>
       withNow((now) =>
-        Effect.map(
+        Effect.zipWith(
           Effect.orDie(
             store.tokenBucket({
               key: this.key,
@@ -173,14 +173,17 @@ export class Tokens {
               allowOverflow: !strict
             })
           ),
-          ([remaining, elapsed]) => {
+          withNow(Effect.succeed),
+          ([remaining, elapsed], after) => {
             const denied = strict && remaining < 0
+            const byOthers = this.shared === undefined ? 0 : Math.max(0, this.available(after) - remaining - tokens)
             this.level = denied ? remaining + tokens : remaining
             this.since = now - elapsed
             if (!denied) {
+              // What others took would have been taken too. Counted as late as can be, it gives back the least.
               for (const other of this.without) {
                 this.refillWithout(other, now)
-                other.level -= tokens
+                other.level -= tokens + byOthers
               }
               if (without !== undefined) {
                 without.level = remaining + tokens

@@ -54,6 +54,7 @@ export const rings: ReadonlyArray<ReadonlyArray<string>> = [
     "PagesError",
     "Polling",
     "PollingError",
+    "PollingOperation",
     "Receiver",
     "IdempotencyStore",
     "IdempotencyStoreMemory",

@@ -9,7 +9,8 @@ import type { Outcome } from "./Outcome.ts"
  * Where an entry stands.
  *
  * - `Waiting`: an earlier entry of its lane has not ended.
- * - `Pending`: it is sent when it is due. With an `answer` it is not sent: a worker tells the answer to the handler.
+ * - `Pending`: it is sent when it is due. With an `answer` it is not sent: a worker tells the answer to the handler, or
+ *   goes on with what it has begun.
  * - `Leased`: a worker, or the call that stored it, is at it.
  * - `Delivered`: it happened, and its result is known. The payload is gone.
  * - `Dead`: it will not be sent again unless a person says so.
@@ -104,7 +105,10 @@ export interface Entry {
   readonly payload: string
   /** What it succeeded with. */
   readonly result: string | undefined
-  /** The verdict of a call that is over, or that a person has given, while its handler has not run to its end. */
+  /**
+   * The verdict of a call that is over, or that a person has given, while its handler has not run to its end; or how far a
+   * call has come that is made in several deliveries, such as a job that is waited for.
+   */
   readonly answer: string | undefined
   readonly lane: Lane | undefined
   /** The place in its lane, from 1. */

@@ -9,13 +9,28 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import type { CallFailure } from "./CallFailure.ts"
 import * as Deadline from "./Deadline.ts"
-import { type Definition, follow, type Hint, locate, look, type Step as AnyStep } from "./internal/polling.ts"
+import {
+  endOf,
+  type Ended,
+  type FailedOutcome,
+  follow,
+  type Hint,
+  jobOf as jobOfRef,
+  locate,
+  look,
+  type Polling,
+  refOf,
+  type Started,
+  type Step,
+  TypeId
+} from "./internal/polling.ts"
 import { type Job as StoredJob, PollingError } from "./PollingError.ts"
 
+export type { Polling, Started, Step } from "./internal/polling.ts"
 export { PollingError, type PollingReason } from "./PollingError.ts"
-
-const TypeId = "~breakwater/Polling"
+export { operation, type Resumable } from "./PollingOperation.ts"
 
 /**
  * What is needed to ask for a job later, as plain JSON: store it where the job is waited for. It holds the reference that
@@ -40,26 +55,6 @@ export const Job: Schema.Codec<Job> = Schema.Struct({
   /** When it was started, in epoch milliseconds. */
   startedAt: Schema.Finite
 })
-
-/**
- * What a status says of a job.
- *
- * @category models
- * @since 0.1.0
- */
-export type Step<A, E> = AnyStep<A, E>
-
-/**
- * The job was accepted, under this reference.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Started<out Ref> {
-  readonly _tag: "Started"
-  readonly ref: Ref
-  readonly retryAfter: Hint
-}
 
 interface Told {
   /**
@@ -100,10 +95,20 @@ export const succeeded = <A>(value: A): Step<A, never> => ({ _tag: "Succeeded", 
 /**
  * The job has ended otherwise: it failed, was cancelled, has expired. The error is the application's own.
  *
+ * **Details**
+ *
+ * For an `operation` it also says whether what was asked for happened: `Refused`, it did not, unless `outcome` says
+ * otherwise. A job that may have done a part of its work before it failed is `Unknown`: a stored one needs to be reconciled
+ * then, instead of being dead.
+ *
  * @category states
  * @since 0.1.0
  */
-export const failed = <E>(error: E): Step<never, E> => ({ _tag: "Failed", error })
+export const failed = <E>(error: E, options?: { readonly outcome?: FailedOutcome | undefined }): Step<never, E> => ({
+  _tag: "Failed",
+  error,
+  outcome: options?.outcome ?? "Refused"
+})
 
 /**
  * A state that the integration does not know. It ends the polling, as `UnknownState`: going on could go on for ever.
@@ -112,20 +117,6 @@ export const failed = <E>(error: E): Step<never, E> => ({ _tag: "Failed", error 
  * @since 0.1.0
  */
 export const unexpected: Step<never, never> = { _tag: "Unexpected" }
-
-/**
- * A kind of job: how it is started, and how its end is found out.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Polling<in In, in out Ref, out A, out E, out EStart, in out ES, out R> {
-  readonly [TypeId]: Definition<Ref, A, E, ES, R> & {
-    readonly job: Schema.Codec<Ref, Schema.Json>
-    readonly start: (input: In) => Effect.Effect<Started<Ref> | Step<A, E>, EStart, R>
-    readonly within: Duration.Input
-  }
-}
 
 /**
  * Says how a job is started, and how its end is found out.
@@ -240,20 +231,16 @@ export const run = <In, Ref, A, E, EStart, ES, R, EJob = never, RJob = never>(
     Effect.gen(function* () {
       const startedAt = yield* Clock.currentTimeMillis
       const answer = yield* restore(polling.start(input))
-      if (answer._tag !== "Started") return yield* ended(answer)
-      const job = yield* jobOf(self, answer.ref, startedAt)
+      if (answer._tag !== "Started") return yield* Effect.flatMap(endOf(answer), given)
+      const job = yield* jobOfRef(polling, answer.ref, startedAt)
       if (options.onJob !== undefined) yield* options.onJob(job)
-      return yield* restore(follow(polling, answer.ref, job, answer.retryAfter))
+      return yield* Effect.flatMap(restore(follow(polling, answer.ref, job, answer.retryAfter)), given)
     })
   ).pipe(Deadline.within(options.within ?? polling.within), Effect.withSpan(`polling ${polling.name}`))
 }
 
-/** An answer to the start that is an end already, as with a `200` instead of a `202`. */
-const ended = <A, E>(step: Step<A, E>): Effect.Effect<A, E | PollingError> => {
-  if (step._tag === "Succeeded") return Effect.succeed(step.value)
-  if (step._tag === "Failed") return Effect.fail(step.error)
-  return Effect.fail(new PollingError({ reason: "UnknownState", job: undefined, outcome: "Unknown", polls: 0 }))
-}
+const given = <A, E>(end: Ended<A, E>): Effect.Effect<A, E> =>
+  end._tag === "Succeeded" ? Effect.succeed(end.value) : Effect.fail(end.error)
 
 /**
  * The job of a reference, to be stored: for one that was started otherwise, such as by another system.
@@ -265,22 +252,17 @@ export const jobOf = <In, Ref, A, E, EStart, ES, R>(
   self: Polling<In, Ref, A, E, EStart, ES, R>,
   ref: Ref,
   startedAt: number
-): Effect.Effect<Job> =>
-  Effect.map(Effect.orDie(Schema.encodeEffect(self[TypeId].job)(ref)), (ref) => ({
-    polling: self[TypeId].name,
-    ref,
-    startedAt
-  }))
+): Effect.Effect<Job> => jobOfRef(self[TypeId], ref, startedAt)
 
-const refOf = <In, Ref, A, E, EStart, ES, R>(
-  self: Polling<In, Ref, A, E, EStart, ES, R>,
-  job: Job
-): Effect.Effect<Ref, PollingError> => {
-  const other = new PollingError({ reason: "OtherJob", job, outcome: "Unknown", polls: 0 })
-  return job.polling === self[TypeId].name
-    ? Effect.mapError(Schema.decodeUnknownEffect(self[TypeId].job)(job.ref), () => other)
-    : Effect.fail(other)
-}
+/**
+ * The job that a call of an `operation` has left unfinished, for `orElse`: what `resume` takes. `undefined` for a failure
+ * that is about none.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const jobFrom = (failure: CallFailure): Job | undefined =>
+  failure.reason.error instanceof PollingError ? failure.reason.error.job : undefined
 
 /**
  * Goes on waiting for a job that was started before, in this process or another. It has as much time as a new one.
@@ -293,7 +275,8 @@ export const resume = <In, Ref, A, E, EStart, ES, R>(
   job: Job,
   options: { readonly within?: Duration.Input | undefined } = {}
 ): Effect.Effect<A, E | PollingError, R> =>
-  Effect.flatMap(refOf(self, job), (ref) => follow(self[TypeId], ref, job, undefined)).pipe(
+  Effect.flatMap(refOf(self[TypeId], job), (ref) => follow(self[TypeId], ref, job, undefined)).pipe(
+    Effect.flatMap(given),
     Deadline.within(options.within ?? self[TypeId].within),
     Effect.withSpan(`polling ${self[TypeId].name}`)
   )
@@ -310,7 +293,7 @@ export const check = <In, Ref, A, E, EStart, ES, R>(
   job: Job
 ): Effect.Effect<{ readonly value: A } | undefined, E | PollingError, R> =>
   Effect.gen(function* () {
-    const ref = yield* refOf(self, job)
+    const ref = yield* refOf(self[TypeId], job)
     const found = yield* look(
       self[TypeId],
       ref,

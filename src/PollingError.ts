@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import type * as Schema from "effect/Schema"
 import type { Outcome } from "./Outcome.ts"
 
@@ -67,6 +68,8 @@ export class PollingError extends Data.TaggedError("PollingError")<{
   readonly polls: number
   /** What the last question failed with, if it did: an error of the application. */
   readonly error?: unknown
+  /** For a `Deadline`: how long the provider, or the schedule, wanted to wait before the next question. */
+  readonly retryAfter?: Duration.Duration | undefined
 }> {
   override get message(): string {
     const [what, next] = said[this.reason]

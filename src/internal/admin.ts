@@ -97,15 +97,19 @@ const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.
 export const advice = (entry: Entry): string => {
   const { answer, lane, outcome, state, why } = entry
   const told = answer !== undefined
+  const begun = told && entry.history.at(-1)?.reason === "InProgress"
   switch (state) {
     case "Waiting":
       return `nothing is to be done: it goes when those before it in the lane ${lane?.name ?? ""} have ended; look for a dead one there`
     case "Pending":
+      if (begun) {
+        return "nothing is to be done: the provider has accepted it, and a worker goes on with it; see that one runs and that it is not paused"
+      }
       return told
         ? "nothing is to be done: it is known how it ended, and a worker tells its handler; see that one runs and that it is not paused"
         : "nothing is to be done: a worker sends it when it is due; see that one runs and that it is not paused"
     case "Leased":
-      return `nothing is to be done: ${told ? "its handler is being told how it ended" : "it is being sent"}; if its process died, another worker takes it when the lease ends`
+      return `nothing is to be done: ${begun ? "its end is waited for" : told ? "its handler is being told how it ended" : "it is being sent"}; if its process died, another worker takes it when the lease ends`
     case "Delivered":
       return "nothing is to be done: it happened"
     case "Discarded":

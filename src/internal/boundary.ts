@@ -85,6 +85,8 @@ const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | unde
   }
   if (
     call.firstSentAt !== undefined &&
+    // What goes on with a piece of work that has a name of its own sends no key.
+    call.progress === undefined &&
     now + (site.limits.attemptTimeout ?? 0) + margin(site.lifetime) > call.firstSentAt + site.lifetime
   ) {
     const [age, lifetime] = formatBoth(now - call.firstSentAt, site.lifetime)

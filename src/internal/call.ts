@@ -95,6 +95,13 @@ export class CallRecord implements Call {
   lingering: Array<Fiber.Fiber<unknown, unknown>> | undefined = undefined
   /** What its retries and hedges are drawn on; `undefined` while nothing bounds them. */
   budget: Budget | undefined = undefined
+  /** Whether it is a stored call that is made now, so that what it leaves unfinished can be kept with it. */
+  durable = false
+  /**
+   * How far a call has come that is made in several deliveries, as JSON: an earlier one left it here, or this one has got
+   * there. What the next one learns is about the same piece of work.
+   */
+  progress: unknown = undefined
   /** When the claim on its entry ends, past which no attempt may start. */
   leaseUntil = Infinity
   /** Why the last attempt failed; `undefined` if it did not. */
@@ -229,7 +236,8 @@ export class CallRecord implements Call {
       message: bare ? (reason === "Success" ? "answered" : (this.givenUp ?? "given up by the caller")) : reason.message,
       status: bare ? this.status : reason.status,
       outcome,
-      resolves: reason === "Success" || (!bare && reason.resolves && this.key !== undefined),
+      resolves:
+        reason === "Success" || (!bare && reason.resolves && (this.key !== undefined || this.progress !== undefined)),
       startedAfter: this.attemptStartedAt - this.startedAt,
       elapsed: now - this.attemptStartedAt,
       waited: this.waiting,

@@ -70,6 +70,8 @@ export interface Definition {
   readonly problems: ReadonlyArray<string>
   /** That its answer is a stream. */
   readonly stream?: StreamPlan | undefined
+  /** That a stored call is made in several deliveries, none of which waits longer than its total deadline. */
+  readonly inDeliveries?: boolean | undefined
   /** That it is stored before it is sent. */
   readonly writeAhead?: Bounds<never> | undefined
   readonly open: (site: OpenSite) => Effect.Effect<Transport, PolicyError, Scope.Scope>

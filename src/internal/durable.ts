@@ -41,7 +41,8 @@ export interface Durable {
       readonly firstSentAt: number | undefined
       readonly inDoubtAt: number | undefined
       readonly leaseUntil: number
-    }
+    },
+    progress: unknown
   ) => Effect.Effect<{ readonly exit: Exit.Exit<unknown, CallFailure>; readonly call: CallRecord }>
   /** The application's own error. */
   readonly translate: (failure: CallFailure, input: unknown) => unknown
@@ -178,19 +179,32 @@ export type Verdict = Exclude<Decided, { readonly _tag: "Again" }>
 /** Reasons of a process that ends or has no time: the provider has nothing to do with them. */
 const own: ReadonlySet<Reason.Tag> = new Set(["Draining", "DeadlineExceeded", "BudgetSpent", "NotStored"])
 
-/** What the end of a try means for a stored call. */
+/**
+ * What the end of a try means for a stored call. One that has `progressed` and is in progress is well: it is no try that
+ * is spent, and goes on when the provider wants to be asked again.
+ */
 export const decide = (
   durable: Pick<Durable, "repeat" | "settle">,
   entry: Pick<Entry, "attempts">,
   exit: Exit.Exit<unknown, CallFailure>,
   thisTry: Outcome.Outcome,
-  maxAttempts: number
+  maxAttempts: number,
+  progressed: boolean
 ): Decided => {
   if (Exit.isSuccess(exit)) return { _tag: "Delivered", value: exit.value }
   const failure = failureOf(exit)
   const counts = !Outcome.didNotHappen(thisTry)
   if (failure === undefined) return { _tag: "Again", counts, pausing: false, hint: 0 }
   const { outcome, reason } = failure
+  if (progressed && reason._tag === "InProgress") {
+    const { retryAfter } = failure
+    return {
+      _tag: "Again",
+      counts: false,
+      pausing: retryAfter === undefined,
+      hint: retryAfter === undefined ? 0 : Duration.toMillis(retryAfter)
+    }
+  }
   const happenedNot = Outcome.didNotHappen(outcome)
   const hint = Math.max(
     failure.retryAfter === undefined ? 0 : Duration.toMillis(failure.retryAfter),
@@ -253,6 +267,15 @@ export const answerOf = (
   )
 }
 
+/** How far a call has come, as text. Without it the next delivery starts from the beginning, which its key makes safe. */
+export const progressOf = (
+  durable: Pick<Durable, "cipher">,
+  call: Pick<CallRecord, "progress"> | undefined
+): Effect.Effect<string | undefined> =>
+  call?.progress === undefined
+    ? Effect.undefined
+    : Effect.catch(write(durable.cipher, { _tag: "Progress", progress: call.progress }), () => Effect.undefined)
+
 /** A delivery that a person vouches for, as text. The result is in its encoded form already. */
 export const answerBy = (
   cipher: Cipher,
@@ -280,23 +303,41 @@ interface SavedFailure {
   readonly stopped: Stopped
 }
 
-/** A verdict from text. */
-export const readAnswer = (durable: Durable, entry: Entry, text: string): Effect.Effect<Verdict, Reason.Reason> =>
-  Effect.flatMap(read(durable.cipher, text, "the verdict"), (saved): Effect.Effect<Verdict, Reason.Reason> => {
-    if (saved._tag === "Delivered") {
-      const keep = typeof saved.keep === "number" ? Duration.millis(saved.keep) : undefined
-      return Effect.map(durable.keep.loadResult(saved.result), (value) => ({ _tag: "Delivered" as const, value, keep }))
+/** How far a call had come when a delivery ended before it. */
+export interface Progress {
+  readonly _tag: "Progress"
+  readonly progress: unknown
+}
+
+/** A verdict from text, or how far the call has come. */
+export const readAnswer = (
+  durable: Durable,
+  entry: Entry,
+  text: string
+): Effect.Effect<Verdict | Progress, Reason.Reason> =>
+  Effect.flatMap(
+    read(durable.cipher, text, "the verdict"),
+    (saved): Effect.Effect<Verdict | Progress, Reason.Reason> => {
+      if (saved._tag === "Progress") return Effect.succeed({ _tag: "Progress", progress: saved.progress })
+      if (saved._tag === "Delivered") {
+        const keep = typeof saved.keep === "number" ? Duration.millis(saved.keep) : undefined
+        return Effect.map(durable.keep.loadResult(saved.result), (value) => ({
+          _tag: "Delivered" as const,
+          value,
+          keep
+        }))
+      }
+      const failure = saved.failure as SavedFailure | null
+      return Effect.map(
+        "error" in saved ? Effect.catch(durable.keep.loadError(saved.error), () => Effect.undefined) : Effect.undefined,
+        (error) => ({
+          _tag: saved._tag as "Dead" | "NeedsReconcile",
+          why: saved.why as Why,
+          failure: failure === null ? undefined : failureFrom(durable, entry, failure, error)
+        })
+      )
     }
-    const failure = saved.failure as SavedFailure | null
-    return Effect.map(
-      "error" in saved ? Effect.catch(durable.keep.loadError(saved.error), () => Effect.undefined) : Effect.undefined,
-      (error) => ({
-        _tag: saved._tag as "Dead" | "NeedsReconcile",
-        why: saved.why as Why,
-        failure: failure === null ? undefined : failureFrom(durable, entry, failure, error)
-      })
-    )
-  })
+  )
 
 const failureFrom = (durable: Durable, entry: Entry, saved: SavedFailure, error: unknown): CallFailure =>
   withoutStack(

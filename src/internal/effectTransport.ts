@@ -15,6 +15,8 @@ import { nowOf } from "./timer.ts"
 interface Options {
   readonly input: Schema.Constraint | undefined
   readonly success: Schema.Constraint | undefined
+  /** That answers are values of `success` already, not what it encodes them as. */
+  readonly decoded?: boolean | undefined
   /** Of the declared errors. */
   readonly error: Schema.Constraint | undefined
   readonly send: ((input: unknown, call: Call) => Effect.Effect<unknown, unknown, unknown>) | undefined
@@ -26,18 +28,31 @@ interface Options {
   readonly classifyAnswer: ((answer: unknown) => Reason.Verdict | Reason.Answered | undefined) | undefined
 }
 
+/** A failure of `send` whose meaning is known where it was made. */
+export class Judged {
+  readonly verdict: Reason.Verdict
+  readonly error: unknown
+  constructor(verdict: Reason.Verdict, error: unknown) {
+    this.verdict = verdict
+    this.error = error
+  }
+}
+
 type Codec = Schema.Codec<unknown, unknown>
 
 /** Opens the way to a provider through an effect or a promise. */
 export const openEffect = (options: Options) => {
   const validate = options.input === undefined ? undefined : Schema.encodeUnknownEffect(options.input as Codec)
-  const decode = options.success === undefined ? undefined : Schema.decodeUnknownEffect(options.success as Codec)
+  const answer =
+    options.decoded === true && options.success !== undefined ? Schema.toType(options.success) : options.success
+  const decode = answer === undefined ? undefined : Schema.decodeUnknownEffect(answer as Codec)
 
   // Where an answer may be an error, one that can't be read may have been one.
   const unread = options.classifyAnswer === undefined ? "Applied" : "Unknown"
 
-  const reasonFor = (error: unknown, call: CallRecord, fiber: AnyFiber): Reason.Reason => {
-    const verdict = withHeaders(options.classify?.(error), fiber)
+  const reasonFor = (failed: unknown, call: CallRecord, fiber: AnyFiber): Reason.Reason => {
+    const error = failed instanceof Judged ? failed.error : failed
+    const verdict = withHeaders(failed instanceof Judged ? failed.verdict : options.classify?.(error), fiber)
     if (verdict?.limit !== undefined) call.tell(verdict.limit)
     return verdict === undefined
       ? Reason.make("Failed", { message: nameOf(error), error, cause: error })

@@ -60,6 +60,8 @@ const failed = (attempt: Attempt): boolean => attempt.reason !== "Success" && at
 export const callOutcome = (call: CallRecord, failure: CallFailure | undefined): Telemetry.CallOutcome => {
   if (call.stored !== undefined) return call.stored
   if (failure === undefined) return call.fellBack ? "fallback" : call.attempts.some(failed) ? "ok_after_retry" : "ok"
+  // It is well, and goes on with its next delivery.
+  if (call.durable && call.progress !== undefined && failure.reason._tag === "InProgress") return "queued"
   switch (failure.reason._tag) {
     case "CircuitOpen":
       return sentNothing(failure) ? "rejected_breaker" : "exhausted"

@@ -24,6 +24,8 @@ import {
   type Durable,
   learnedOf,
   load,
+  type Loaded,
+  progressOf,
   readAnswer,
   saveResult,
   type Verdict
@@ -265,16 +267,22 @@ export const run = (
       Effect.withFiber((fiber) => {
         const here = nowOf(fiber)
         const local = (at: number | undefined) => (at === undefined ? undefined : at - now + here)
-        const ends = (input: unknown, decided: Decided, learned: Learned, counts?: boolean): Effect.Effect<void> =>
+        const ends = (
+          input: unknown,
+          decided: Decided,
+          learned: Learned,
+          kept: Effect.Effect<string | undefined> = Effect.succeed(entry.answer)
+        ): Effect.Effect<void> =>
           decided._tag === "Again"
             ? Effect.catchCause(
-                Effect.asVoid(again(entry, { ...decided, counts: counts ?? decided.counts }, entry.answer, learned)),
+                Effect.asVoid(Effect.flatMap(kept, (answer) => again(entry, decided, answer, learned))),
                 (cause) =>
                   Cause.hasInterruptsOnly(cause)
                     ? Effect.failCause(cause as Cause.Cause<never>)
                     : Effect.logWarning(`${name}: ${entry.id} could not be given back; its lease will end`)
               )
-            : conclude(entry, input, decided, learned)
+            : // How far it had come does not matter any more.
+              conclude({ ...entry, answer: undefined }, input, decided, learned)
         const input = Effect.map(Effect.exit(load(durable, entry)), (exit) =>
           Exit.isSuccess(exit) ? exit.value : undefined
         )
@@ -293,20 +301,27 @@ export const run = (
                   { ...unchanged(entry), history: unreadOf(entry, reason, here) }
                 ),
               onSuccess: (verdict) =>
-                // A handler of a delivery is promised the input.
-                verdict._tag === "Delivered" && loaded === undefined
-                  ? Effect.andThen(
-                      annotated(
-                        entry,
-                        Effect.logError(
-                          `${name}: ${entry.id} happened, but its input can't be read, so that its handler can't be told; it is tried again later`
-                        )
-                      ),
-                      ends(undefined, { _tag: "Again", counts: true, pausing: true, hint: 0 }, unchanged(entry))
-                    )
-                  : conclude(entry, loaded?.input, verdict, unchanged(entry))
+                verdict._tag === "Progress"
+                  ? deliver(loaded, verdict.progress)
+                  : // A handler of a delivery is promised the input.
+                    verdict._tag === "Delivered" && loaded === undefined
+                    ? Effect.andThen(
+                        annotated(
+                          entry,
+                          Effect.logError(
+                            `${name}: ${entry.id} happened, but its input can't be read, so that its handler can't be told; it is tried again later`
+                          )
+                        ),
+                        ends(undefined, { _tag: "Again", counts: true, pausing: true, hint: 0 }, unchanged(entry))
+                      )
+                    : conclude(entry, loaded?.input, verdict, unchanged(entry))
             })
           }
+          return deliver(loaded, undefined)
+        })
+
+        /** Makes the call, or goes on with it from where an earlier delivery has left it. */
+        function deliver(loaded: Loaded | undefined, progress: unknown): Effect.Effect<void> {
           const known = before(entry, now)
           if (known !== undefined) return ends(loaded?.input, known, unchanged(entry))
           if (loaded === undefined) {
@@ -315,21 +330,36 @@ export const run = (
           let call: CallRecord | undefined
           return Effect.flatMap(
             Effect.onExit(
-              durable.resume(loaded, entry, (made) => void (call = made), {
-                firstSentAt: local(entry.firstSentAt),
-                inDoubtAt: local(entry.inDoubtAt),
-                leaseUntil: here + durable.limit + grace / 2
-              }),
+              durable.resume(
+                loaded,
+                entry,
+                (made) => void (call = made),
+                {
+                  firstSentAt: local(entry.firstSentAt),
+                  inDoubtAt: local(entry.inDoubtAt),
+                  leaseUntil: here + durable.limit + grace / 2
+                },
+                progress
+              ),
               (exit) => {
                 // The process ends: what is known is written down, and the entry is free for another.
                 if (Exit.isSuccess(exit) || !Cause.hasInterruptsOnly(exit.cause)) return Effect.void
                 const tried = call === undefined ? "NotSent" : Outcome.fold(call.attempts)
                 return bounded(
-                  again(
-                    entry,
-                    { counts: !Outcome.didNotHappen(tried), pausing: false, hint: 0 },
-                    undefined,
-                    call === undefined ? unchanged(entry) : learnedOf(undefined, call, entry.history, nowOf(fiber))
+                  Effect.flatMap(
+                    call === undefined ? Effect.succeed(entry.answer) : progressOf(durable, call),
+                    (answer) =>
+                      again(
+                        entry,
+                        // One that waits for a piece of work to end spends nothing by being stopped.
+                        {
+                          counts: answer === undefined && !Outcome.didNotHappen(tried),
+                          pausing: false,
+                          hint: 0
+                        },
+                        answer,
+                        call === undefined ? unchanged(entry) : learnedOf(undefined, call, entry.history, nowOf(fiber))
+                      )
                   )
                 )
               }
@@ -337,11 +367,19 @@ export const run = (
             ({ call, exit }) =>
               ends(
                 loaded.input,
-                decide(durable, entry, exit, Outcome.fold(call.attempts), options.maxAttempts),
-                learnedOf(exit, call, entry.history, nowOf(fiber))
+                decide(
+                  durable,
+                  entry,
+                  exit,
+                  Outcome.fold(call.attempts),
+                  options.maxAttempts,
+                  call.progress !== undefined
+                ),
+                learnedOf(exit, call, entry.history, nowOf(fiber)),
+                progressOf(durable, call)
               )
           )
-        })
+        }
       })
 
     // ---- the loop

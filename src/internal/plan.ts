@@ -122,6 +122,12 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
   }
   const bounds = definition.writeAhead ?? (decision?._tag === "Park" ? decision.bounds : undefined)
   if (bounds !== undefined) {
+    if (definition.inDeliveries === true && (limits.totalDeadline ?? 0) > longest) {
+      const [total, most] = formatBoth(limits.totalDeadline!, longest)
+      problems.push(
+        `a delivery that waits for ${total} is noticed that late when its process dies: let it wait for ${most} at most, the next one goes on`
+      )
+    }
     if (bounds.expiresAfter !== undefined) {
       const expires = check("expiresAfter", bounds.expiresAfter)
       if (expires.problem !== undefined) problems.push(expires.problem)

@@ -234,10 +234,12 @@ export const compile = (
         keep: transport.keep,
         cipher: Context.get(context, Cipher),
         translate,
-        resume: (loaded, entry, onCall, times) =>
+        resume: (loaded, entry, onCall, times, progress) =>
           Effect.withFiber((fiber) => {
             const call = record(loaded.input, fiber, entry.correlationId)
             call.resumed = true
+            call.durable = true
+            call.progress = progress
             call.prepared = loaded.prepared
             call.key = entry.key
             call.prior = entry.outcome

@@ -13,7 +13,7 @@ import type { Entry, Lane } from "../OutboxEntry.ts"
 import type { Claimed, Offer, Offered, Store, StoreError } from "../OutboxStore.ts"
 import * as Reason from "../Reason.ts"
 import type { CallRecord } from "./call.ts"
-import { answerOf, decide, type Durable, idOf, learnedOf, payloadOf, resultOf } from "./durable.ts"
+import { answerOf, decide, type Durable, idOf, learnedOf, payloadOf, progressOf, resultOf } from "./durable.ts"
 import { withoutStack } from "./stack.ts"
 import { nowOf } from "./timer.ts"
 
@@ -255,6 +255,7 @@ export const writeAhead = (
   const now = (call: CallRecord, { entry }: Claimed): Effect.Effect<unknown, CallFailure> =>
     Effect.withFiber((fiber) => {
       call.leaseUntil = nowOf(fiber) + durable.limit + grace / 2
+      call.durable = true
       return Effect.matchCauseEffect(
         Effect.onExit(step(call), (exit) => conclude(call, entry, exit, nowOf(fiber))),
         {
@@ -269,7 +270,7 @@ export const writeAhead = (
       )
     })
   const decided = (call: CallRecord, entry: Entry, exit: Exit.Exit<unknown, CallFailure>) =>
-    decide(durable, entry, exit, Outcome.fold(call.attempts), maxAttempts)
+    decide(durable, entry, exit, Outcome.fold(call.attempts), maxAttempts, call.progress !== undefined)
   const isOpen = (call: CallRecord, entry: Entry, exit: Exit.Exit<unknown, CallFailure>) =>
     decided(call, entry, exit)._tag === "Again"
   /** What became of it is written down for the worker, whose handlers run for it. */
@@ -278,16 +279,18 @@ export const writeAhead = (
     const learned = learnedOf(exit, call, entry.history, at)
     const written =
       what._tag === "Again"
-        ? store.settle(
-            entry,
-            {
-              _tag: "Again",
-              delay: Duration.millis(Math.max(what.hint, what.pausing ? 1_000 : 0)),
-              counts: what.counts,
-              pausing: what.pausing,
-              answer: undefined
-            },
-            learned
+        ? Effect.flatMap(progressOf(durable, call), (answer) =>
+            store.settle(
+              entry,
+              {
+                _tag: "Again",
+                delay: Duration.millis(Math.max(what.hint, what.pausing ? 1_000 : 0)),
+                counts: what.counts,
+                pausing: what.pausing,
+                answer
+              },
+              learned
+            )
           )
         : Effect.flatMap(answerOf(durable, what), (answer) =>
             store.settle(entry, { _tag: "Again", delay: Duration.zero, counts: true, pausing: false, answer }, learned)

@@ -35,7 +35,9 @@ export type Resumable<M> = "AtMostOnce" extends M
 
 type Describes<A, S> = [S] extends [Schema.Constraint]
   ? [A] extends [S["Type"]]
-    ? Operation.SaysSomething<S["Type"]>
+    ? Operation.SaysSomething<S["Type"]> extends string
+      ? "this success accepts anything: describe the value in Polling.succeeded"
+      : unknown
     : "`success` does not describe what the polling succeeds with: give the schema of the value in Polling.succeeded"
   : never
 
@@ -242,7 +244,8 @@ const wait = <In, Ref, A, E, EStart, ES, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const end = Math.min(call.deadline, call.attemptEndsBy)
+      // The claim on a stored call ends too, whatever the policy's limits are set to.
+      const end = Math.min(call.deadline, call.attemptEndsBy, call.leaseUntil)
       const bounded = <B, F, Q>(self: Effect.Effect<B, F, Q>) =>
         restore(end === Infinity ? self : Deadline.at(self, end - margin(end - now)))
       const known = call.progress as Job | undefined

@@ -1,7 +1,7 @@
 /** Jobs as one operation: called, parked, stored before they are started, and resumed by another process. */
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Integration, Outbox, OutboxAdmin, type OutboxStore, OutboxStoreMemory, Polling, Telemetry } from "breakwater"
+import { Integration, Outbox, OutboxAdmin, OutboxStore, OutboxStoreMemory, Polling, Telemetry } from "breakwater"
 import { SqlOutboxStore } from "breakwater/sql"
 import { SqliteClient } from "breakwater/sql/node"
 import { Context, Duration, Effect, Exit, Fiber, FileSystem, Layer, Scope } from "effect"
@@ -263,14 +263,59 @@ describe("Polling.operation, stored", () => {
     })
   )
 
+  memory.run("a failed job settles what became of a start that has no key", (store, pass) =>
+    Effect.gen(function* () {
+      const { Reports, start, told } = reportsOf(1_000)
+      const world = makeWorld()
+      world.state = "failed"
+      const { context } = yield* begun((process) => start(world, store, process))
+      yield* Context.get(context, Reports).put(order)
+      yield* until(pass, "it has ended", () => told.length > 0)
+      assert.deepStrictEqual(told, [["dead", new ReportFailed({ why: "no space" }), "Refused"]])
+      assert.deepStrictEqual([world.starts.length, world.looks], [1, 1])
+    })
+  )
+
+  memory.run("a handler that failed runs again from the end, which is not asked for again", (store, pass) =>
+    Effect.gen(function* () {
+      const { Reports, handling, start, told } = reportsOf(1_000)
+      const world = makeWorld()
+      world.state = "done"
+      handling.failing = 2
+      const { context } = yield* begun((process) => start(world, store, process))
+      yield* Context.get(context, Reports).make(order)
+      yield* until(pass, "it was told", () => told.length > 0)
+      assert.deepStrictEqual(told, [["delivered", report, "Applied"]])
+      assert.deepStrictEqual([world.starts.length, world.looks], [1, 1])
+    })
+  )
+
+  memory.run("its job is enciphered, as all that is stored", (store, pass) =>
+    Effect.gen(function* () {
+      const { Reports, start, told } = reportsOf(1_000)
+      const world = makeWorld()
+      const reversed = (text: string) => Effect.succeed(Array.from(text).toReversed().join(""))
+      const { context } = yield* begun((process) => start(world, store, process)).pipe(
+        Effect.provideService(OutboxStore.Cipher, { encrypt: reversed, decrypt: reversed })
+      )
+      yield* Context.get(context, Reports).make(order)
+      const { answer } = yield* only(store)
+      assert.isDefined(answer)
+      assert.notInclude(answer, "job-1")
+      world.state = "done"
+      yield* until(pass, "it has ended", () => told.length > 0)
+      assert.strictEqual(world.starts.length, 1)
+    })
+  )
+
   memory.run("goes on past the life of the key, which it does not send any more", (store, pass) =>
     Effect.gen(function* () {
-      const { Reports, start, told } = reportsOf(1_000, { expires: 1_000_000 })
+      const { Reports, start, told } = reportsOf(1_000, { lifetime: "10 minutes" })
       const world = makeWorld()
       const { context, process } = yield* begun((process) => start(world, store, process))
       yield* Context.get(context, Reports).make(order)
       process.dead = true
-      yield* TestClock.adjust("25 hours")
+      yield* TestClock.adjust("20 minutes")
       world.state = "done"
       yield* begun((process) => start(world, store, process))
       yield* until(pass, "it has ended", () => told.length > 0)

@@ -13,7 +13,7 @@ import {
   Polling,
   Reason
 } from "breakwater"
-import { Context, Data, Effect, Layer, Schedule, Schema } from "effect"
+import { Context, Data, type Duration, Effect, Layer, Schedule, Schema } from "effect"
 
 export class Unreachable extends Data.TaggedError("Unreachable") {}
 export class ReportFailed extends Schema.TaggedError<ReportFailed>()("ReportFailed", { why: Schema.String }) {}
@@ -95,7 +95,8 @@ export const made = new Date(86_400_000)
 export const report = { url: "/job-1", made }
 export const order = { order: "o1", due: new Date(1_000) }
 
-const key = Idempotency.keyed(({ order }: Order) => IdempotencyKey.derive("report", order), { lifetime: "1 day" })
+const keyed = (lifetime: Duration.Input) =>
+  Idempotency.keyed(({ order }: Order) => IdempotencyKey.derive("report", order), { lifetime })
 
 /** The provider's own calls. */
 export class Jobs extends Integration.Service<Jobs>()(
@@ -109,7 +110,7 @@ export class Jobs extends Integration.Service<Jobs>()(
     start: Operation.mutation("start", {
       input: Order,
       success: Schema.Struct({ id: Schema.String }),
-      idempotency: key,
+      idempotency: keyed("1 day"),
       send: ({ order }, { key }) => Effect.flatMap(Provider, (provider) => provider.start(order, key)),
       classify: () => Reason.unreachable(),
       translate: { Unreachable: () => new ProviderDown({ failure: Reason.make("Unreachable") }) }
@@ -126,7 +127,10 @@ export class Jobs extends Integration.Service<Jobs>()(
 ) {}
 
 /** The reports, with times in this unit, in milliseconds. */
-export const reportsOf = (unit: number, { expires = 10_000, within = 20 } = {}) => {
+export const reportsOf = (
+  unit: number,
+  { expires = 10_000, lifetime = "1 day" as Duration.Input, within = 20 } = {}
+) => {
   const polling = Polling.make("test/report", {
     job: Schema.Struct({ id: Schema.String }),
     start: (input: Order) =>
@@ -161,7 +165,7 @@ export const reportsOf = (unit: number, { expires = 10_000, within = 20 } = {}) 
     input: Order,
     success: Report,
     polling,
-    idempotency: key,
+    idempotency: keyed(lifetime),
     classify: ({ failure }: ProviderDown): Reason.Verdict => ({
       ...failure,
       reason: failure.outcome === "NotSent" ? "Unreachable" : failure.transient ? "Unavailable" : "Failed"
@@ -178,15 +182,26 @@ export const reportsOf = (unit: number, { expires = 10_000, within = 20 } = {}) 
     {
       live: Polling.operation("live", operation),
       park: Polling.operation("park", { ...operation, exhausted: Exhaustion.park }),
+      put: Outbox.writeAhead(
+        Polling.operation("put", {
+          ...operation,
+          idempotency: Idempotency.reconcilable(() => Effect.succeedNone, { settle: unit })
+        })
+      ),
       make: Outbox.writeAheadWith(Polling.operation("make", operation), { expiresAfter: unit * expires })
     }
   ) {}
 
-  /** What the handlers were told, by operation. */
+  /** What the handlers were told. `failing` says how often they fail first. */
   const told: Array<readonly [what: string, of: unknown, outcome: string]> = []
+  const handling = { failing: 0 }
   const handlers = {
     onDelivered: (of: unknown, { outcome }: OutboxWorker.Ended<unknown>) =>
-      Effect.sync(() => void told.push(["delivered", of, outcome])),
+      Effect.suspend(() => {
+        if (handling.failing-- > 0) return Effect.fail("not now")
+        told.push(["delivered", of, outcome])
+        return Effect.void
+      }),
     onDead: (of: unknown, { outcome }: OutboxWorker.Ended<unknown>) =>
       Effect.sync(() => void told.push(["dead", of, outcome])),
     onNeedsReconcile: ({ outcome, why }: OutboxWorker.Ended<unknown>) =>
@@ -205,7 +220,7 @@ export const reportsOf = (unit: number, { expires = 10_000, within = 20 } = {}) 
     }
     return OutboxWorker.layer(
       Reports,
-      { make: handlers, park: handlers },
+      { make: handlers, park: handlers, put: handlers },
       {
         pollInterval: unit,
         grace: unit * 10,
@@ -219,5 +234,5 @@ export const reportsOf = (unit: number, { expires = 10_000, within = 20 } = {}) 
       Layer.provideMerge(Layer.succeed(OutboxStore.OutboxStore, mortal))
     )
   }
-  return { Reports, polling, told, start }
+  return { Reports, polling, told, handling, start }
 }

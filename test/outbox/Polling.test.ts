@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Integration, Outbox, OutboxAdmin, OutboxStore, OutboxStoreMemory, Polling, Telemetry } from "breakwater"
 import { SqlOutboxStore } from "breakwater/sql"
 import { SqliteClient } from "breakwater/sql/node"
-import { Context, Duration, Effect, Exit, Fiber, FileSystem, Layer, Scope } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, FileSystem, Layer, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { makeWorld, order, type Process, report, ReportFailed, ReportLate, reportsOf } from "./reports.ts"
@@ -274,6 +274,23 @@ describe("Polling.operation, stored", () => {
       assert.deepStrictEqual(told, [["dead", new ReportFailed({ why: "no space" }), "Refused"]])
       assert.deepStrictEqual([world.starts.length, world.looks], [1, 1])
     })
+  )
+
+  memory.run(
+    "waits in the outbox for longer than a delivery may, when the schedule or the provider says so",
+    (store, pass) =>
+      Effect.gen(function* () {
+        const { Reports, start, told } = reportsOf(1_000, { pause: 30 })
+        const world = makeWorld()
+        world.after = 60
+        const { context } = yield* begun((process) => start(world, store, process))
+        yield* Context.get(context, Reports).make(order)
+        yield* until(pass, "it was asked for twice", () => world.looks === 2)
+        world.state = "done"
+        yield* until(pass, "it has ended", () => told.length > 0)
+        assert.deepStrictEqual([world.starts.length, world.looks], [1, 3])
+        assert.isAtLeast(yield* Clock.currentTimeMillis, 150_000)
+      })
   )
 
   memory.run("a handler that failed runs again from the end, which is not asked for again", (store, pass) =>

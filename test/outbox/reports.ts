@@ -37,6 +37,8 @@ export const makeWorld = () => ({
   jobs: new Map<string, string>(),
   looks: 0,
   state: "running" as State,
+  /** When it wants to be asked again, in seconds. */
+  after: undefined as number | undefined,
   /** What becomes of the answers to the next starts. */
   answers: [] as Array<"lost" | "down" | "at once">,
   /** Called when a start was carried out, before it is answered. */
@@ -56,7 +58,9 @@ const whileAlive =
 
 interface ProviderShape {
   readonly start: (order: string, key: string | undefined) => Effect.Effect<{ readonly id: string }, Unreachable>
-  readonly status: (id: string) => Effect.Effect<{ readonly state: State; readonly at: string }>
+  readonly status: (
+    id: string
+  ) => Effect.Effect<{ readonly state: State; readonly at: string; readonly after: number | undefined }>
 }
 export class Provider extends Context.Service<Provider, ProviderShape>()("test/Jobs/Provider") {}
 
@@ -82,7 +86,7 @@ const providerOf = (world: World, process: Process) => {
         Effect.suspend(() => {
           world.looks++
           world.onLook()
-          return alive(Effect.succeed({ state: world.state, at: `/${id}` }))
+          return alive(Effect.succeed({ state: world.state, at: `/${id}`, after: world.after }))
         })
       )
   })
@@ -90,9 +94,9 @@ const providerOf = (world: World, process: Process) => {
 
 const Order = Schema.Struct({ order: Schema.String, due: Schema.Date })
 type Order = typeof Order.Type
-export const Report = Schema.Struct({ url: Schema.String, made: Schema.Date })
-export const made = new Date(86_400_000)
-export const report = { url: "/job-1", made }
+/** One whose encoded form is another than its type. */
+export const Report = Schema.Struct({ url: Schema.String, pages: Schema.FiniteFromString })
+export const report = { url: "/job-1", pages: 3 }
 export const order = { order: "o1", due: new Date(1_000) }
 
 const keyed = (lifetime: Duration.Input) =>
@@ -119,7 +123,8 @@ export class Jobs extends Integration.Service<Jobs>()(
       input: Schema.String,
       success: Schema.Struct({
         state: Schema.Literals(["running", "done", "failed", "partly", "odd"]),
-        at: Schema.String
+        at: Schema.String,
+        after: Schema.UndefinedOr(Schema.Finite)
       }),
       send: (id) => Effect.flatMap(Provider, (provider) => provider.status(id))
     })
@@ -129,7 +134,7 @@ export class Jobs extends Integration.Service<Jobs>()(
 /** The reports, with times in this unit, in milliseconds. */
 export const reportsOf = (
   unit: number,
-  { expires = 10_000, lifetime = "1 day" as Duration.Input, within = 20 } = {}
+  { expires = 10_000, lifetime = "1 day" as Duration.Input, pause = 2, within = 20 } = {}
 ) => {
   const polling = Polling.make("test/report", {
     job: Schema.Struct({ id: Schema.String }),
@@ -143,12 +148,12 @@ export const reportsOf = (
       ),
     status: ({ id }) =>
       Effect.flatMap(Jobs, (jobs) =>
-        Effect.map(jobs.status(id), ({ at, state }) => {
+        Effect.map(jobs.status(id), ({ after, at, state }) => {
           switch (state) {
             case "running":
-              return Polling.running()
+              return Polling.running({ retryAfter: after })
             case "done":
-              return Polling.succeeded({ url: at, made })
+              return Polling.succeeded({ url: at, pages: 3 })
             case "failed":
               return Polling.failed(new ReportFailed({ why: "no space" }))
             case "partly":
@@ -159,7 +164,7 @@ export const reportsOf = (
         })
       ),
     within: within * unit,
-    schedule: Schedule.spaced(unit * 2)
+    schedule: Schedule.spaced(unit * pause)
   })
   const operation = {
     input: Order,
@@ -182,11 +187,9 @@ export const reportsOf = (
     {
       live: Polling.operation("live", operation),
       park: Polling.operation("park", { ...operation, exhausted: Exhaustion.park }),
-      put: Outbox.writeAhead(
-        Polling.operation("put", {
-          ...operation,
-          idempotency: Idempotency.reconcilable(() => Effect.succeedNone, { settle: unit })
-        })
+      put: Outbox.writeAheadWith(
+        Polling.operation("put", { ...operation, idempotency: Idempotency.inherent("a PUT of the job's id") }),
+        { expiresAfter: "1 hour" }
       ),
       make: Outbox.writeAheadWith(Polling.operation("make", operation), { expiresAfter: unit * expires })
     }

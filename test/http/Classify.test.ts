@@ -85,6 +85,28 @@ describe("classify", () => {
     }).pipe(Effect.provide(IntegrationTest.layer(Acme, provider(200, { data: {} }))))
   )
 
+  it.effect.each([
+    ["application/json", true],
+    ["application/json; charset=utf-8", true],
+    ["application/problem+json", true],
+    ["application/vnd.acme.v2+json", true],
+    ["application/x-amz-json-1.0", true],
+    ["application/x-amz-json-1.1; charset=utf-8", true],
+    ["application/x-amz-json", false],
+    ["application/x-amz-json-1.0-seq", false],
+    ["application/jsonl", false],
+    ["text/plain", false]
+  ] as const)("an answer of %s is JSON: %s", ([type, isJson]) => {
+    const upstream = FaultInjection.make({
+      respond: () => ({ status: 400, headers: { "content-type": type }, body: '{"error":"no"}' })
+    })
+    return Effect.gen(function* () {
+      const { plain } = yield* Acme
+      const message = yield* messageOf(plain())
+      assert.strictEqual(message, isJson ? "definition, errors" : "status 400, not declared")
+    }).pipe(Effect.provide(IntegrationTest.layer(Acme, upstream)))
+  })
+
   it("is part of the definition, so that a layer for tests needs nothing of it", () => {
     assert.isDefined(HttpIntegration.layer(Acme, { baseUrl: "https://acme.example" }))
   })

@@ -521,7 +521,8 @@ const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
 const decodeJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
 const text = new TextDecoder()
 
-const isJson = (mediaType: string): boolean => /^application\/(.+\+)?json$/.test(mediaType)
+/** AWS names the version of its protocol in the media type. */
+const isJson = (mediaType: string): boolean => /^application\/(?:(?:.+\+)?json|x-amz-json-\d+\.\d+)$/.test(mediaType)
 
 /** A body as `classify` sees it. */
 const parse = (mediaType: string, body: Uint8Array): unknown => {

@@ -8,7 +8,8 @@
  * - tokens: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-apis-txwriteitems
  *
  * It knows the two access patterns of `api.ts`, and no other expressions. `ThrottlingReasons` and `X-Amz-Crc32` are left out,
- * and a repeat consumes what the first request did. That a canceled transaction is not kept under its token is read from "if the original call was successful".
+ * and a repeat consumes what the first request did. That a canceled transaction is not kept under its token is read from
+ * "if the original TransactWriteItems call was successful".
  */
 import { Idempotency } from "breakwater"
 import { KeyWindow, Upstream } from "breakwater/testing"
@@ -111,7 +112,7 @@ const refusalOf = (
   if (identity.expiresAt !== undefined && at >= identity.expiresAt) {
     return { name: "ExpiredTokenException", message: "The security token included in the request is expired" }
   }
-  // "You must include the host header […], and any x-amz-* headers in the request", and Content-Type if it is there.
+  // The host, Content-Type if it is there, and all `x-amz-*` headers must be among what is signed.
   const { host, pathname, searchParams } = new URL(url)
   const present: Readonly<Record<string, string>> = { host, ...headers }
   const signed = names.split(";")

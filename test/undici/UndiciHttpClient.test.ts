@@ -9,7 +9,7 @@ import { runInNewContext } from "node:vm"
 import * as Zlib from "node:zlib"
 import { addressOf } from "../../src/undici/internal/address.ts"
 import { collectorOf, tooLarge } from "../../src/http/internal/collect.ts"
-import { answer, json, raw, serve } from "../http/wire.ts"
+import { answer, json, raw, serve, until } from "../http/wire.ts"
 
 const own = UndiciHttpClient.layer()
 const get = (url: string) => Effect.flatMap(HttpClient.HttpClient, (client) => client.get(url))
@@ -294,6 +294,27 @@ describe("streams", () => {
       yield* wire.requests[1]!.closed
       assert.isTrue(Exit.isFailure(yield* Effect.exit(response.text)))
     }).pipe(over)
+  )
+
+  it.live(
+    "an interrupted reader of the pieces closes the connection, though it waits for more, compressed or not",
+    () =>
+      Effect.gen(function* () {
+        for (const encoding of ["identity", "gzip"]) {
+          const wire = yield* serve(({ response }) => {
+            response.writeHead(200, { "content-encoding": encoding })
+            response.write(encoding === "gzip" ? Zlib.gzipSync("abc").subarray(0, -8) : "abc")
+          })
+          const response = yield* get(wire.url)
+          let came = 0
+          const reading = yield* Effect.forkChild(
+            Stream.runForEach(response.stream, (piece) => Effect.sync(() => (came += piece.length)))
+          )
+          yield* until(() => came === 3)
+          yield* Fiber.interrupt(reading)
+          yield* wire.requests[0]!.closed
+        }
+      }).pipe(over)
   )
 
   it.live("a cut body is a DecodeError, for a reader of the whole and of the pieces", () =>

@@ -110,7 +110,12 @@ export class Response extends Inspectable.Class implements HttpClientResponse.Ht
       if (steps instanceof Error) return Stream.fail(this.undecodable(steps))
       const body = this.exchange.stream()
       const last = steps.length === 0 ? body : pipeline([body, ...steps], () => {})
-      return Stream.fromAsyncIterable(last as Readable, this.undecodable)
+      // A readable's iterator that waits for more can't be ended before more has come: without this, whoever stops waiting
+      // would leave the connection open.
+      return Stream.ensuring(
+        Stream.fromAsyncIterable(last as Readable, this.undecodable),
+        Effect.sync(() => body.destroy())
+      )
     })
   }
 

@@ -178,13 +178,19 @@ describe("a stream as a call", () => {
           headers: { "content-type": "application/json" },
           body: Stream.make('{"_tag":"Busy","why":"tea"}')
         }),
-        () => ({ body: Stream.make(`${event(1)}event: effect/http-api/stream/failure\ndata: ${failure}\n\n`) })
+        () => ({ body: Stream.make(`${event(1)}event: effect/http-api/stream/failure\ndata: ${failure}\n\n`) }),
+        () => ({ body: Stream.make(`${event(1)}data: {"_tag":"Broke","at":3}\n\n${event(2)}`) }),
+        () => ({ body: Stream.make('event: error\ndata: {"_tag":"Broke","at":4}\n\n') })
       )
       const instead = yield* inside(consume(acme.watch()))
       assert.deepStrictEqual([instead.got, instead.error], [[], new Declined({ why: "tea" })])
       const inTheMiddle = yield* inside(consume(acme.watch()))
       assert.deepStrictEqual([inTheMiddle.got, inTheMiddle.error], [[1], new Declined({ why: 2 })])
-      assert.strictEqual(provider.requests.length, 2)
+      const asAnEvent = yield* inside(consume(acme.watch()))
+      assert.deepStrictEqual([asAnEvent.got, asAnEvent.error], [[1], new Declined({ why: 3 })])
+      const first = yield* inside(consume(acme.watch()))
+      assert.deepStrictEqual([first.got, first.error], [[], new Declined({ why: 4 })])
+      assert.strictEqual(provider.requests.length, 4)
     })
   )
 

@@ -287,6 +287,8 @@ describe("OpenAI: in the middle of an answer", () => {
       const { error, got } = yield* settled(answer(question))
       assert.deepStrictEqual(got, expected.slice(0, 3))
       assert.deepStrictEqual<unknown>(error, new AnswerFailed({ code: "server_error" }))
+      const [call] = (yield* IntegrationTest.Recording).calls
+      assert.deepInclude(call, { callOutcome: "failed", outcome: "Unknown" })
       assert.strictEqual(fake.requests.length, 1)
     }).pipe(Effect.provide(test))
   )

@@ -76,13 +76,16 @@ export class NotFound extends Schema.Error<NotFound>("openai/NotFound")(
  * What went wrong after the status: the same object, as an event like any other. The reference does not describe it; this
  * is what OpenAI's own SDKs look for before they look for a chunk.
  */
-export const Failure = Schema.Struct({ error: told })
+export class Failure extends Schema.Error<Failure>("openai/Failure")({
+  _tag: Schema.tagDefaultOmit("Failure"),
+  error: told
+}) {}
 
 export class OpenAiApi extends HttpApi.make("openai").add(
   HttpApiGroup.make("chat").add(
     HttpApiEndpoint.post("completions", "/v1/chat/completions", {
       payload: NewCompletion,
-      success: HttpApiSchema.StreamSse({ data: Schema.Union([Failure, Chunk]) }),
+      success: HttpApiSchema.StreamSse({ data: Chunk, error: Failure }),
       error: [InvalidRequest, Unauthorized, Forbidden, NotFound]
     })
   ),

@@ -4,7 +4,7 @@
 import { type CallFailure, Exhaustion, Idempotency, Integration, Policy, Reason, Streaming } from "breakwater"
 import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { Config, Effect, Schema, Stream } from "effect"
-import { Failure, type InvalidRequest, type Message, OpenAiApi } from "./api.ts"
+import { type Failure, type InvalidRequest, type Message, OpenAiApi } from "./api.ts"
 
 // ---- the application's errors: nothing of OpenAI's is left in them
 
@@ -40,6 +40,8 @@ export class ModelUnavailable extends Schema.TaggedError<ModelUnavailable>()("Mo
   retryAfter: Schema.UndefinedOr(Schema.Duration),
   requestId: Schema.UndefinedOr(Schema.String)
 }) {}
+
+const failed = ({ error }: Failure) => new AnswerFailed({ code: error.code ?? error.type })
 
 const notAllowed = () => new ModelNotAllowed()
 
@@ -101,7 +103,8 @@ export class OpenAi extends Integration.Service<OpenAi>()(
         InvalidRequest: refused,
         Unauthorized: notAllowed,
         Forbidden: notAllowed,
-        NotFound: (_error, { payload }) => new NoSuchModel({ model: payload.model })
+        NotFound: (_error, { payload }) => new NoSuchModel({ model: payload.model }),
+        Failure: failed
       }
     }),
     models: HttpOperation.endpoint(OpenAiApi, "models", "list", {
@@ -117,8 +120,6 @@ export interface Question {
   readonly messages: readonly [typeof Message.Type, ...ReadonlyArray<typeof Message.Type>]
 }
 
-const isFailure = Schema.is(Failure)
-
 /**
  * An answer, chunk by chunk, for as long as it is pulled. Each run is a request of its own, and is paid for. Leaving it
  * closes the connection; whether OpenAI then stops writing, and counting, is not documented.
@@ -126,13 +127,7 @@ const isFailure = Schema.is(Failure)
 export const answer = (question: Question) =>
   Stream.unwrap(
     Effect.map(OpenAi, (openai) =>
-      openai
-        .complete({ payload: { ...question, stream: true, stream_options: { include_usage: true } } })
-        .pipe(
-          Stream.mapEffect((event) =>
-            isFailure(event) ? new AnswerFailed({ code: event.error.code ?? event.error.type }) : Effect.succeed(event)
-          )
-        )
+      openai.complete({ payload: { ...question, stream: true, stream_options: { include_usage: true } } })
     )
   )
 

@@ -111,6 +111,7 @@ const decodeSse = (
   const decodeFailure = Schema.decodeUnknownEffect(
     Schema.fromJsonString(Schema.toCodecJson(Schema.Cause(schema.error, Schema.Defect())))
   )
+  const decodeError = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema.error)))
   return (raw) => {
     const event = raw as SseEvent
     if (event.event === failureEvent) {
@@ -119,7 +120,14 @@ const decodeSse = (
         (cause) => Effect.fail(new Told(cause))
       )
     }
-    const decoded = decodeEvent(event)
+    // Other servers tell a failure as an event like any other. What can be read as an element is one; what can't be may be
+    // the declared error.
+    const decoded = Effect.catch(decodeEvent(event), (wrong) =>
+      Effect.matchEffect(decodeError(event.data) as Effect.Effect<unknown, unknown, unknown>, {
+        onFailure: () => Effect.fail(wrong),
+        onSuccess: (error) => Effect.fail(new Told(Cause.fail(error)))
+      })
+    )
     return schema.sseMode === "data" ? Effect.map(decoded, (whole) => (whole as SseEvent).data) : decoded
   }
 }

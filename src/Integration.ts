@@ -119,6 +119,15 @@ type CheckedStream<O, D> =
       : Sentences[First<Exclude<Left, Given<D>>>]
     : never
 
+/** `unknown` if every decision of an upload is made and fits, else the sentence that refuses it. */
+type CheckedUpload<O, D> =
+  O extends Operation.Uploading<infer In, infer _A, infer _E, infer _R, infer M, infer Left, infer B>
+    ? [Exclude<Left, Given<D>>] extends [never]
+      ? ("exhausted" extends Left ? Operation.ExhaustionFits<NeedsOf<Get<D, "exhausted">>, M, In> : unknown) &
+          ("policy" extends Left ? Operation.UploadPolicyFits<Get<D, "policy">, B> : unknown)
+      : Sentences[First<Exclude<Left, Given<D>>>]
+    : never
+
 type FallbackOf<X> = X extends Exhaustion.Exhaustion<never, infer A, infer _R, infer _N> ? A : never
 type FallbackServices<X> = X extends Exhaustion.Exhaustion<never, infer _A, infer R, infer _N> ? R : never
 
@@ -237,7 +246,11 @@ export const Service =
     defaults: D & Fitting<D>,
     operations: {
       readonly [K in keyof Ops]: Ops[K] &
-        (Ops[K] extends Operation.Streams ? CheckedStream<Ops[K], D> : Checked<Ops[K], D>)
+        (Ops[K] extends Operation.Streams
+          ? CheckedStream<Ops[K], D>
+          : Ops[K] extends Operation.Uploads<"once" | "replayable">
+            ? CheckedUpload<Ops[K], D>
+            : Checked<Ops[K], D>)
     }
   ): ServiceClass<Self, Id, Client<Ops, D>, Services<Ops, D>> => {
     const tag = Context.Service<Self, Client<Ops, D>>()(id)

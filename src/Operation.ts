@@ -75,6 +75,33 @@ export interface Streaming<in In, out A, out E, out R, out M extends Idempotency
   extends Operation<In, A, E, R, M, Open>, Streams {}
 
 /**
+ * The mark of an operation whose body is a stream, and whether that can be made again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Uploads<out B extends "once" | "replayable"> {
+  readonly "~uploads": B
+}
+
+/**
+ * An operation whose body is a stream. One whose body can be sent once only is `AtMostOnce`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Uploading<
+  in In,
+  out A,
+  out E,
+  out R,
+  out M extends Idempotency.Kind,
+  out Open extends Decision,
+  out B extends "once" | "replayable"
+>
+  extends Operation<In, A, E, R, M, Open>, Uploads<B> {}
+
+/**
  * An operation of which nothing is known.
  *
  * @category models
@@ -180,6 +207,41 @@ export type StreamExhaustionFits<A2> = [A2] extends [never]
   : "a stream can't be replaced or parked when its retries are spent: use Exhaustion.fail, and Stream.catch at the call"
 
 /**
+ * `unknown` if a policy fits an operation whose body is a stream and makes every decision, else the sentence that refuses
+ * it.
+ *
+ * @category type-level
+ * @since 0.1.0
+ */
+export type UploadPolicyFits<Pol, B> =
+  Pol extends P.Policy<infer X, infer N>
+    ? [Exclude<P.Provides, X>] extends [never]
+      ? "safe" extends N
+        ? "this policy hedges, or shares or keeps answers: an upload can't have it"
+        : B extends "once"
+          ? "once" extends X
+            ? unknown
+            : "this body can be sent once only: use Policy.retryNever(reason)"
+          : unknown
+      : Sentence<Exclude<P.Provides, X>>
+    : unknown
+
+/**
+ * The decisions of an operation whose body is a stream: each may be left to the integration.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UploadDecisions<In, A2, RX, NX extends Exhaustion.Needs, M, Pol, L, B> {
+  /** The call-shaped layers. The attempt timeout covers the whole upload. */
+  readonly policy?: Pol & P.Any & UploadPolicyFits<Pol, B>
+  /** What becomes of the call when the policy has done all it could. */
+  readonly exhausted?: Exhaustion.Exhaustion<In, A2, RX, NX> & ExhaustionFits<NX, M, In>
+  /** The application's error for every failure that is not declared. It gets the call's input too. */
+  readonly orElse?: L & OrElseShape<In> & NoLeak<L>
+}
+
+/**
  * `unknown` if a repeat of an operation whose answer is a stream can be made safe this way, else the sentence that refuses
  * it.
  *
@@ -212,7 +274,11 @@ export interface StreamDecisions<In, A2, NX extends Exhaustion.Needs, Pol, L> {
 type Scalar = string | number | boolean | bigint | Date | Uint8Array | Pipeable
 
 /** What no codec writes down. */
-type Unwritable = FormData | ReadableStream | ((...args: never) => unknown) | symbol
+type Unwritable = FormData | ReadableStream | ((...args: never) => unknown) | symbol | Unreadable
+/** The body of an upload: it is read while it is sent. */
+interface Unreadable {
+  readonly "~breakwater/Upload": unknown
+}
 
 /**
  * `unknown` if an input can be stored, else the sentence that refuses it. It looks at the parts of an HTTP request, and at

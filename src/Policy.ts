@@ -13,7 +13,16 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { AttemptStep, CallStep, Mode, Site } from "./Call.ts"
 import type { CallFailure } from "./CallFailure.ts"
-import { type Any, attemptLayer, callLayer, fromLayers, type Policy, type Provides, TypeId } from "./internal/policy.ts"
+import {
+  type Any,
+  attemptLayer,
+  callLayer,
+  fromLayers,
+  type Policy,
+  type Provides,
+  type Says,
+  TypeId
+} from "./internal/policy.ts"
 import type { PolicyError } from "./PolicyError.ts"
 import { budget as makeBudget } from "./PolicyBudget.ts"
 import { breaker as makeBreaker } from "./PolicyBreaker.ts"
@@ -24,7 +33,7 @@ import { attemptTimeout, totalDeadline } from "./PolicyTimeout.ts"
 import * as Predicate from "effect/Predicate"
 
 export type { Key } from "./internal/keyed.ts"
-export type { Any, Complete, Layer, Policy, Provides } from "./internal/policy.ts"
+export type { Any, Complete, Layer, Policy, Provides, Says } from "./internal/policy.ts"
 export type { AttemptStep, Call, CallStep, Decided, Limits, Mode, PolicyDecision, Site } from "./Call.ts"
 export { PolicyError } from "./PolicyError.ts"
 export { breaker, type BreakerOptions, type BreakerRate, type BreakerSlow, type BreakerState } from "./PolicyBreaker.ts"
@@ -65,6 +74,13 @@ export const isPolicy = (u: unknown): u is Any => Predicate.hasProperty(u, TypeI
 type ProvidesOf<T> = T extends Policy<infer P, infer _N> ? P : never
 type NeedsOf<T> = T extends Policy<never, infer N> ? N : never
 
+/** Whether a stack sends once: the last decision about retries is the one that stands. */
+type OnceOf<T> = T extends readonly [...infer Outer, infer Last]
+  ? "retry" extends ProvidesOf<Last>
+    ? Extract<ProvidesOf<Last>, "once">
+    : OnceOf<Outer>
+  : never
+
 /**
  * Puts layers together, outermost first.
  *
@@ -79,8 +95,8 @@ type NeedsOf<T> = T extends Policy<never, infer N> ? N : never
  */
 export const stack = <const T extends readonly [Any, ...Array<Any>]>(
   ...outermostFirst: T
-): Policy<ProvidesOf<T[number]>, NeedsOf<T[number]>> =>
-  fromLayers(outermostFirst.flatMap((policy) => policy.layers)) as Policy<ProvidesOf<T[number]>, NeedsOf<T[number]>>
+): Policy<Exclude<ProvidesOf<T[number]>, "once"> | OnceOf<T>, NeedsOf<T[number]>> =>
+  fromLayers(outermostFirst.flatMap((policy) => policy.layers)) as never
 
 /**
  * How the layers of a policy act: `enforce` (the default), `observe` or `off`.
@@ -99,11 +115,11 @@ export const stack = <const T extends readonly [Any, ...Array<Any>]>(
  * @since 0.1.0
  */
 export const withMode: {
-  (mode: Mode): <P extends Provides, N extends "any" | "safe">(self: Policy<P, N>) => Policy<P, N>
-  <P extends Provides, N extends "any" | "safe">(self: Policy<P, N>, mode: Mode): Policy<P, N>
+  (mode: Mode): <P extends Says, N extends "any" | "safe">(self: Policy<P, N>) => Policy<P, N>
+  <P extends Says, N extends "any" | "safe">(self: Policy<P, N>, mode: Mode): Policy<P, N>
 } = dual(
   2,
-  <P extends Provides, N extends "any" | "safe">(self: Policy<P, N>, mode: Mode): Policy<P, N> =>
+  <P extends Says, N extends "any" | "safe">(self: Policy<P, N>, mode: Mode): Policy<P, N> =>
     fromLayers(self.layers.map((layer) => ({ ...layer, mode }))) as Policy<P, N>
 )
 

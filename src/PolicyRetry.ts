@@ -191,7 +191,7 @@ export const retry = <E0 = unknown>(
  * @category layers
  * @since 0.1.0
  */
-export const retryNever = (reason: string): Policy<"retry", "any"> =>
+export const retryNever = (reason: string): Policy<"retry" | "once", "any"> =>
   fromLayers([
     callLayer({
       slot: "retry",
@@ -208,4 +208,4 @@ export const retryNever = (reason: string): Policy<"retry", "any"> =>
             })
         )
     })
-  ]) as Policy<"retry", "any">
+  ]) as Policy<"retry" | "once", "any">

@@ -35,6 +35,8 @@ export type Tag =
   | "Draining"
   | "NotStored"
   | "NotAuthenticated"
+  // The caller's own, in the middle of what it sends.
+  | "SourceFailed"
   // The network.
   | "Unreachable"
   | "Disconnected"
@@ -157,6 +159,8 @@ const table: Record<Tag, Row> = {
   Draining: row("NotSent", false, "ignored", "the integration is shutting down"),
   NotStored: row("NotSent", true, "ignored", "the outbox could not store the call"),
   NotAuthenticated: row("NotSent", true, "ignored", "no credentials could be got"),
+  // What it made before may have left, and then the outcome is `Unknown`.
+  SourceFailed: row("NotSent", false, "ignored", "the body could not be made"),
   Unreachable: row("NotSent", true, "failure", "the provider could not be reached"),
   Disconnected: row("Unknown", true, "failure", "the connection was lost"),
   Timeout: row("Unknown", true, "failure", "no answer in time"),

@@ -55,7 +55,7 @@ export interface CallObserved {
   readonly outcome: Outcome
   /**
    * A status as text, or a word: `timeout`, `transport`, `decode`, `circuit_open`, `bulkhead_full`, `rate_limited`,
-   * `truncated`, `not_started`, `not_authenticated`, `invalid_input`, `_OTHER`, and for an error that is told with a 2xx its
+   * `truncated`, `not_started`, `not_authenticated`, `invalid_input`, `source_failed`, `_OTHER`, and for an error that is told with a 2xx its
    * reason, such as `throttled` or `declared`. Absent for successes and for calls that the caller gave up.
    */
   readonly errorType: string | undefined

@@ -61,6 +61,7 @@ describe("the outcome table", () => {
     NotStored: ["NotSent", true, "ignored"],
     NotAuthenticated: ["NotSent", true, "ignored"],
     Draining: ["NotSent", false, "ignored"],
+    SourceFailed: ["NotSent", false, "ignored"],
     Unreachable: ["NotSent", true, "failure"],
     Disconnected: ["Unknown", true, "failure"],
     Timeout: ["Unknown", true, "failure"],

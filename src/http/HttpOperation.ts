@@ -16,6 +16,7 @@ import type * as Idempotency from "../Idempotency.ts"
 import type { Definition } from "../internal/definition.ts"
 import type * as P from "../internal/policy.ts"
 import * as Operation from "../Operation.ts"
+import type { BodyKind, Uploaded, UploadInput, UploadOptions, UploadRepeat } from "./HttpUpload.ts"
 import type { AnyStream, Chosen, Element, ElementServices, Streamed, StreamOptions } from "./HttpStream.ts"
 import type { Classify, HttpTarget } from "./HttpTarget.ts"
 import { reflectEndpoint } from "./internal/encoder.ts"
@@ -34,6 +35,7 @@ export type {
   StreamDeclared,
   StreamOptions
 } from "./HttpStream.ts"
+export type { Body, BodyKind, Uploaded, UploadInput, UploadOptions, UploadRepeat } from "./HttpUpload.ts"
 // So that the declarations of who exports an operation can name its type.
 export type { Operation } from "../Operation.ts"
 
@@ -166,7 +168,16 @@ type Carried<T> = T extends HttpApiEndpoint.ConstraintRequest
   ? IsStreaming<T["~Success"]> extends true
     ? Refused<"streaming and upgrade endpoints have no end that a deadline could wait for: use HttpOperation.stream for a stream">
     : IsStreaming<T["~Payload"]> extends true
-      ? Refused<"a streamed payload can't be sent twice: it can't be an operation">
+      ? Refused<"a streamed payload must say whether it can be sent twice: use HttpOperation.upload">
+      : unknown
+  : never
+
+/** `unknown` for an endpoint that takes a stream and answers with a value, else the sentence that refuses it. */
+type UploadCarried<T> = T extends HttpApiEndpoint.ConstraintRequest
+  ? IsStreaming<T["~Success"]> extends true
+    ? Refused<"an endpoint that streams both ways can't be an operation: neither way could be repeated">
+    : Uploaded<T> extends infer Why extends string
+      ? Refused<Why>
       : unknown
   : never
 
@@ -411,6 +422,132 @@ export const stream = <
   Operation.OpenOf<Pol, NX, L>
 > => Operation.fromDefinition(defineStream(api as unknown as HttpApi.Top, group, endpoint, options as never)) as never
 
+/**
+ * An endpoint whose payload is a stream, as an operation: an upload that says whether its body can be sent again.
+ *
+ * **When to use**
+ *
+ * Use for files, exports and recordings that should not stand in memory. What fits into memory is retried more simply as a
+ * `Uint8Array` or a form, by `endpoint`.
+ *
+ * **Details**
+ *
+ * `body: "replayable"` takes `Upload.replayable(() => stream)`: every attempt makes its own, as far as `idempotency` allows
+ * another. `body: "once"` takes `Upload.once(stream)`: it is sent once, whatever the method is. Such an operation is
+ * `AtMostOnce`, and a policy that retries does not compile.
+ *
+ * The first piece is taken before anything is sent. The attempt timeout covers the whole upload, and `maxBodySize` the answer
+ * only. A stream that fails by itself is `SourceFailed`, and none of the provider's failures.
+ *
+ * **Example** (A file, by a request that replaces)
+ *
+ * ```ts
+ * import { Exhaustion, Integration, Policy } from "breakwater"
+ * import { HttpIntegration, HttpOperation, Upload } from "breakwater/http"
+ * import { Data, Effect, Layer, Schema, Stream } from "effect"
+ * import { HttpClient, HttpClientResponse } from "effect/http"
+ * import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+ *
+ * class StoreApi extends HttpApi.make("store").add(
+ *   HttpApiGroup.make("files").add(
+ *     HttpApiEndpoint.put("put", "/files/:name", {
+ *       params: { name: Schema.String },
+ *       payload: HttpApiSchema.StreamUint8Array(),
+ *       success: Schema.Struct({ size: Schema.Int })
+ *     })
+ *   )
+ * ) {}
+ *
+ * class NotUploaded extends Data.TaggedError("NotUploaded")<{ readonly why: string }> {}
+ *
+ * class Store extends Integration.Service<Store>()(
+ *   "shop/Store",
+ *   {
+ *     policy: Policy.standard({ attemptTimeout: "1 minute", totalDeadline: "5 minutes" }),
+ *     exhausted: Exhaustion.fail,
+ *     orElse: ({ reason }) => new NotUploaded({ why: reason.message })
+ *   },
+ *   {
+ *     put: HttpOperation.upload(StoreApi, "files", "put", { body: "replayable" }),
+ *     pass: HttpOperation.upload(StoreApi, "files", "put", {
+ *       body: "once",
+ *       policy: Policy.stack(Policy.standard(), Policy.retryNever("what comes in is passed on, and gone"))
+ *     })
+ *   }
+ * ) {}
+ *
+ * let requests = 0
+ * const provider = HttpClient.make((request) =>
+ *   Effect.map(
+ *     request.body._tag === "Stream" ? Stream.runFold(request.body.stream, () => 0, (sum, piece) => sum + piece.length) : Effect.succeed(0),
+ *     (size) => HttpClientResponse.fromWeb(request, Response.json({ size }, { status: ++requests === 1 ? 503 : 200 }))
+ *   ).pipe(Effect.orDie)
+ * )
+ * const StoreLive = HttpIntegration.layer(Store, { baseUrl: "https://store.example" }).pipe(
+ *   Layer.provide(Layer.succeed(HttpClient.HttpClient, provider))
+ * )
+ * const program = Effect.gen(function* () {
+ *   const store = yield* Store
+ *   const payload = Upload.replayable(() => Stream.succeed(new TextEncoder().encode("hello")))
+ *   return yield* store.put({ params: { name: "a.txt" }, payload })
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, StoreLive)) // => { size: 5 }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const upload = <
+  Api extends Groups,
+  const G extends keyof Api & string,
+  const E extends keyof Api[G]["endpoints"] & string,
+  const B extends BodyKind,
+  C = {},
+  A2 = never,
+  RI = never,
+  RX = never,
+  M extends Idempotency.Kind = never,
+  NX extends Exhaustion.Needs = never,
+  Pol = unknown,
+  L = unknown
+>(
+  api: HttpApi.Constraint & { readonly groups: Api },
+  group: G,
+  endpoint: E & UploadCarried<Endpoint<Api, G, E>>,
+  options: UploadOptions<
+    B,
+    // Of either kind: `B` is not known yet where an argument of these options is a call, such as that of `keyed`.
+    UploadInput<Endpoint<Api, G, E>, Input<Endpoint<Api, G, E>>, BodyKind>,
+    Success<Endpoint<Api, G, E>>,
+    Declared<Endpoint<Api, G, E>>,
+    NeedsIdempotency<Endpoint<Api, G, E>>,
+    RepeatOf<Endpoint<Api, G, E>, M>,
+    Answered<Endpoint<Api, G, E>>,
+    C,
+    A2,
+    RI,
+    RX,
+    M,
+    NX,
+    Pol,
+    L
+  >
+): Operation.Uploading<
+  UploadInput<Endpoint<Api, G, E>, Input<Endpoint<Api, G, E>>, B>,
+  Success<Endpoint<Api, G, E>> | A2,
+  Operation.Translated<C> | Operation.OrElse<L>,
+  Services<Endpoint<Api, G, E>> | RI | RX,
+  UploadRepeat<RepeatOf<Endpoint<Api, G, E>, M>, B>,
+  Operation.OpenOf<Pol, NX, L>,
+  B
+> => {
+  const { body, ...rest } = options as AnyOptions & { readonly body: BodyKind }
+  return Operation.fromDefinition(
+    define(api as unknown as HttpApi.Top, group, endpoint, rest, undefined, body)
+  ) as never
+}
+
 const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "QUERY", "TRACE"])
 const idempotent: ReadonlySet<string> = new Set(["PUT", "DELETE"])
 
@@ -425,16 +562,26 @@ const defineStream = (
   return { ...definition, stream: plan, problems: [...definition.problems, ...problems] }
 }
 
-const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptions, reading?: Reading): Definition => {
+const define = (
+  api: HttpApi.Top,
+  group: string,
+  name: string,
+  options: AnyOptions,
+  reading?: Reading,
+  upload?: BodyKind
+): Definition => {
   const reflected = reflectEndpoint(api, group, name)
   const { method, path } = reflected
   const idempotency: { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy } =
-    options.idempotency ??
+    (upload === "once" ? onceOf(options.idempotency) : options.idempotency) ??
     (safe.has(method)
       ? { repeat: "Safe", strategy: { _tag: "Safe", reason: `${method} (RFC 9110)` } }
       : idempotent.has(method)
         ? { repeat: "Idempotent", strategy: { _tag: "Inherent", reason: `${method} (RFC 9110)` } }
-        : { repeat: "AtMostOnce", strategy: { _tag: "AtMostOnce", reason: "nobody has said how a repeat is made safe" } })
+        : {
+            repeat: "AtMostOnce",
+            strategy: { _tag: "AtMostOnce", reason: "nobody has said how a repeat is made safe" }
+          })
   return {
     name: `${group}.${name}`,
     repeat: idempotency.repeat,
@@ -446,23 +593,38 @@ const define = (api: HttpApi.Top, group: string, name: string, options: AnyOptio
     about: { transport: "http", attemptName: `${method} ${path}`, http: { method, template: path } },
     problems: [
       // The types ask for it. Not everybody compiles.
-      ...(options.idempotency === undefined && !safe.has(method) && !idempotent.has(method)
+      ...(options.idempotency === undefined && upload !== "once" && !safe.has(method) && !idempotent.has(method)
         ? [`a ${method} must say how a repeat is made safe: give idempotency`]
         : []),
       ...(options.maxBodySize !== undefined && !(Number.isInteger(options.maxBodySize) && options.maxBodySize > 0)
         ? [`maxBodySize must be a positive integer of bytes, got ${options.maxBodySize}`]
         : []),
-      ...placementProblems(idempotency.strategy, method)
+      ...placementProblems(idempotency.strategy, method),
+      ...(upload !== undefined &&
+      idempotency.strategy._tag === "Keyed" &&
+      idempotency.strategy.placement._tag !== "Header"
+        ? ["a streamed body can't carry the key: place it in a header"]
+        : [])
     ],
+    upload,
     open: (site) =>
       openHttp(site, reflected, idempotency, {
         classify: options.classify,
         classifyErrors: options.classifyErrors,
         maxBodySize: options.maxBodySize,
-        reading
+        reading,
+        upload
       }) as Effect.Effect<never>
   }
 }
+
+/** A body that can be sent once only: what makes a repeat safe is still sent along, for the provider. */
+const onceOf = (
+  given: Idempotency.Any | undefined
+): { readonly repeat: Idempotency.Repeat; readonly strategy: Idempotency.Strategy } => ({
+  repeat: "AtMostOnce",
+  strategy: given?.strategy ?? { _tag: "AtMostOnce", reason: "its body can be sent once only" }
+})
 
 const placementProblems = (strategy: Idempotency.Strategy, method: string): ReadonlyArray<string> =>
   strategy._tag === "Keyed" && strategy.placement._tag !== "Header" && (safe.has(method) || method === "DELETE")

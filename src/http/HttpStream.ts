@@ -88,7 +88,7 @@ export type Streamed<T, S> = T extends HttpApiEndpoint.ConstraintRequest
     ? "this endpoint does not answer with a stream alone: use HttpOperation.endpoint, or describe the stream as { answer }"
     : [Extract<T["~Payload"], Mark<HttpApiSchema.StreamUint8Array>>] extends [never]
       ? unknown
-      : "a streamed payload can't be sent twice: it can't be an operation"
+      : "an endpoint that streams both ways can't be an operation: neither way could be repeated"
   : never
 
 type ResumeFits<Of, K, Rep, Method> = [Of] extends [never]

@@ -18,5 +18,7 @@ export * as HttpIntegration from "./HttpIntegration.ts"
 export * as HttpOperation from "./HttpOperation.ts"
 /** Routes and endpoints that are carried out once per idempotency key. */
 export * as HttpReceiver from "./HttpReceiver.ts"
+/** The body of an upload, and whether it can be sent again. */
+export * as Upload from "./Upload.ts"
 /** Routes that receive webhooks. */
 export * as WebhookReceiver from "./WebhookReceiver.ts"

@@ -72,6 +72,8 @@ export interface Definition {
   readonly stream?: StreamPlan | undefined
   /** That a stored call is made in several deliveries, none of which waits longer than its total deadline. */
   readonly inDeliveries?: boolean | undefined
+  /** That its body is a stream, and whether that can be made again. */
+  readonly upload?: "once" | "replayable" | undefined
   /** That it is stored before it is sent. */
   readonly writeAhead?: Bounds<never> | undefined
   readonly open: (site: OpenSite) => Effect.Effect<Transport, PolicyError, Scope.Scope>

@@ -29,6 +29,8 @@ export const errorType = (reason: Reason.Reason): string => {
       return "rate_limited"
     case "InvalidInput":
       return "invalid_input"
+    case "SourceFailed":
+      return "source_failed"
     case "NotAuthenticated":
       return "not_authenticated"
     case "Unreachable":

@@ -37,7 +37,7 @@ const isStateful = (layer: P.Layer) =>
 
 const longest = 600_000
 
-const notOfStreams: ReadonlySet<Slot> = new Set(["hedge", "coalesce", "staleIfError"])
+const notOfPieces: ReadonlySet<Slot> = new Set(["hedge", "coalesce", "staleIfError"])
 
 /** What a limit on time means for a stream: it holds until the stream flows. */
 const aroundStream = (layer: P.Layer, { applied, limits }: StreamPlan): P.Layer => {
@@ -111,7 +111,7 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
   }
   if (stream !== undefined) {
     for (const { name, slot } of layers) {
-      if (notOfStreams.has(slot))
+      if (notOfPieces.has(slot))
         problems.push(`${name} sends twice, or shares or keeps answers: a stream can't have it`)
     }
     if (decision !== undefined && decision._tag !== "Fail") {
@@ -120,7 +120,18 @@ export const stackOf = (definition: Definition, defaults: Defaults, override: P.
     if (definition.writeAhead !== undefined) problems.push("a stream can't be stored and sent later")
     if (strategy._tag === "Reconcilable") problems.push("what a look finds is no stream: give Idempotency.keyed")
   }
+  const { upload } = definition
   const bounds = definition.writeAhead ?? (decision?._tag === "Park" ? decision.bounds : undefined)
+  if (upload !== undefined) {
+    for (const { name, slot } of layers) {
+      if (notOfPieces.has(slot))
+        problems.push(`${name} sends twice, or shares or keeps answers: an upload can't have it`)
+    }
+    if (upload === "once" && limits.maxAttempts > 1) {
+      problems.push("its body can be sent once only: give Policy.retryNever(reason)")
+    }
+    if (bounds !== undefined) problems.push("an upload can't be stored and sent later: its body is no value")
+  }
   if (bounds !== undefined) {
     if (definition.inDeliveries === true && (limits.totalDeadline ?? 0) > longest) {
       const [total, most] = formatBoth(limits.totalDeadline!, longest)

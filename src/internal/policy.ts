@@ -17,6 +17,14 @@ import type { Slot } from "./order.ts"
 export type Provides = "attemptTimeout" | "totalDeadline" | "retry"
 
 /**
+ * What a policy may say of itself: its decisions, and `"once"` if the one about retries is that nothing is sent again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Says = Provides | "once"
+
+/**
  * A number of a layer that configuration may replace. Durations are milliseconds.
  *
  * @category models
@@ -83,7 +91,7 @@ export const TypeId = "~breakwater/Policy"
  * @category models
  * @since 0.1.0
  */
-export interface Policy<in P extends Provides, out Needs extends "any" | "safe"> extends Pipeable {
+export interface Policy<in P extends Says, out Needs extends "any" | "safe"> extends Pipeable {
   readonly [TypeId]: typeof TypeId
   readonly layers: ReadonlyArray<Layer>
   readonly "~p": (_: P) => void

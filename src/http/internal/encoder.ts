@@ -10,8 +10,10 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import type * as Context from "effect/Context"
 import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as SchemaAST from "effect/SchemaAST"
 import { errorOf, inputOf, successOf } from "./kept.ts"
+import { isUpload } from "../Upload.ts"
 
 type Encode = (input: unknown) => Effect.Effect<HttpClientRequest.HttpClientRequest, unknown>
 
@@ -57,6 +59,13 @@ const mediaTypeOf = (schema: Schema.Top): string => {
   const body = HttpApiSchema.isWithHeaders(schema) ? schema.schema : schema
   const encoding = encodingOf(schema.ast) ?? encodingOf(body.ast)
   return (encoding?.contentType ?? "application/json").split(";", 1)[0]!.trim().toLowerCase()
+}
+
+/** The input with the stream that Effect encodes, made anew whenever it is run. Nothing is read before an attempt. */
+const streamed = (input: unknown): object | undefined => {
+  const parts = input as { readonly payload?: unknown } | undefined
+  const payload = parts?.payload
+  return isUpload(payload) ? { ...parts, payload: Stream.suspend(payload.make) } : parts
 }
 
 /** A form gets another boundary each time that it is sent. Its bytes are made once, so that all attempts send the same. */
@@ -119,7 +128,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
           Array.from(successes, ([status, schemas]) => [status, new Set(schemas.map(mediaTypeOf))])
         ),
         encode: (input) =>
-          Effect.flatMap(call({ ...(input as object | undefined), responseMode: "response-only" }), ({ request }) =>
+          Effect.flatMap(call({ ...streamed(input), responseMode: "response-only" }), ({ request }) =>
             request.body._tag === "FormData" ? fixed(request, request.body.formData) : Effect.succeed(request)
           ),
         decode: HttpApiClient.decodeResponse(api, {

@@ -28,6 +28,8 @@ import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
 import { placeCondition, placeKey } from "./placement.ts"
+import * as Upload from "../Upload.ts"
+import { withSource } from "./source.ts"
 import { notResumed, read, type Reading } from "./streamRead.ts"
 
 interface Options {
@@ -36,6 +38,8 @@ interface Options {
   readonly maxBodySize: number | undefined
   /** How its answer is read, if that is a stream. */
   readonly reading?: Reading | undefined
+  /** Whether its body is a stream, and can be made again. */
+  readonly upload?: "once" | "replayable" | undefined
 }
 
 type Response = HttpClientResponse.HttpClientResponse
@@ -101,9 +105,11 @@ export const openHttp = (
         : through((request) => Effect.flatMap(sign(request), execute))(request)
 
     const send =
-      (request: Request) =>
+      (request: Request, upload: Upload.Upload<unknown> | undefined) =>
       (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
         Effect.withFiber((fiber) => {
+          const context = contextOf(fiber)
+          const resends = upload === undefined || Upload.kindOf(upload) === "replayable"
           const located = HttpClientRequest.prependUrl(request, target.baseUrl)
           // Legs that run at once may each do so once: what one of them has got is the other's too.
           const mayRenew = !call.everReauthenticated
@@ -111,22 +117,29 @@ export const openHttp = (
             Effect.flatMap(
               Effect.mapError(target.authorize(decorate(located, call, fiber)), reasonOf),
               (authorized) => {
-                if (again) call.sentAgain(nowOf(fiber))
-                else call.sent(nowOf(fiber))
-                const answered = Effect.matchCauseEffect(exchange(authorized), {
-                  onFailure: (cause) => Effect.failCause(Cause.map(cause, (error) => ofError(error, call))),
-                  onSuccess: (response) => receive(response, call, fiber)
-                })
+                const sent = (request: Request): Effect.Effect<unknown, Reason.Reason> =>
+                  Effect.suspend(() => {
+                    if (again) call.sentAgain(nowOf(fiber))
+                    else call.sent(nowOf(fiber))
+                    return Effect.matchCauseEffect(exchange({ ...authorized, request }), {
+                      onFailure: (cause) => Effect.failCause(Cause.map(cause, (error) => ofError(error, call))),
+                      onSuccess: (response) => receive(response, call, fiber)
+                    })
+                  })
+                const answered =
+                  upload === undefined
+                    ? sent(authorized.request)
+                    : withSource(authorized.request, upload, context, sent)
                 return again || !mayRenew || authorized.renew === undefined
                   ? answered
                   : Effect.catch(answered, (reason) =>
                       isRefusal(reason, authorized)
-                        ? renewed(reason, authorized.renew!, call, once)
+                        ? renewed(reason, authorized.renew!, call, resends ? once : undefined)
                         : Effect.fail(reason)
                     )
               }
             )
-          return Effect.provideContext(once(false), contextOf(fiber)) as Effect.Effect<unknown, Reason.Reason>
+          return Effect.provideContext(once(false), context) as Effect.Effect<unknown, Reason.Reason>
         })
 
     const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
@@ -368,7 +381,7 @@ export const openHttp = (
       })
     }
 
-    const preparedOf = (request: Request): Prepared => {
+    const preparedOf = (request: Request, upload?: Upload.Upload<unknown>): Prepared => {
       let final = request
       return {
         request: () => saveRequest(request),
@@ -379,7 +392,7 @@ export const openHttp = (
           final = placed
           return undefined
         },
-        send: (call) => send(final)(call)
+        send: (call) => send(final, upload)(call)
       }
     }
 
@@ -388,15 +401,17 @@ export const openHttp = (
       keep: makeKeep({
         ...reflected.schemas,
         services,
-        restore: (request) => Effect.map(loadRequest(request), preparedOf)
+        restore: (request) => Effect.map(loadRequest(request), (request) => preparedOf(request))
       }),
       server: {
         address: url.hostname,
         port: url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port)
       },
       prepare: (input) =>
-        Effect.withFiber((fiber) =>
-          Effect.flatMap(
+        Effect.withFiber((fiber) => {
+          const upload = options.upload === undefined ? undefined : uploadOf(input, options.upload)
+          if (typeof upload === "string") return Effect.fail(Reason.make("InvalidInput", { message: upload }))
+          return Effect.flatMap(
             Effect.mapError(
               Effect.provideContext(reflected.encode(input), withServices(fiber.context, services)),
               (error) =>
@@ -407,14 +422,14 @@ export const openHttp = (
             ),
             (request): Effect.Effect<Prepared, Reason.Reason> => {
               const { strategy } = idempotency
-              if (strategy._tag !== "Conditional") return Effect.succeed(preparedOf(request))
+              if (strategy._tag !== "Conditional") return Effect.succeed(preparedOf(request, upload))
               const placed = placeCondition(request, strategy.sends, input)
               return typeof placed === "string"
                 ? Effect.fail(Reason.make("InvalidInput", { message: placed }))
-                : Effect.succeed(preparedOf(placed))
+                : Effect.succeed(preparedOf(placed, upload))
             }
           )
-        )
+        })
     }
   })
 
@@ -433,6 +448,18 @@ class Unsendable {
   }
 }
 
+/** The body of an upload, or why there is none. The types ask for it; not everybody compiles. */
+const uploadOf = (input: unknown, kind: "once" | "replayable"): Upload.Upload<unknown> | string => {
+  const payload = (input as { readonly payload?: unknown } | undefined)?.payload
+  if (!Upload.isUpload(payload) || Upload.kindOf(payload) !== kind) {
+    return `the payload must be made by ${kind === "once" ? "Upload.once(stream)" : "Upload.replayable(() => stream)"}`
+  }
+  const length = payload.contentLength
+  return length === undefined || (Number.isSafeInteger(length) && length >= 0)
+    ? payload
+    : "the contentLength of a body is a number of bytes, 0 or more"
+}
+
 /** Whether an answer says that the credential was no good, and the request not carried out. */
 const isRefusal = (reason: Reason.Reason, { refusals }: Authorized): boolean =>
   reason.status !== undefined &&
@@ -441,12 +468,15 @@ const isRefusal = (reason: Reason.Reason, { refusals }: Authorized): boolean =>
   (reason._tag === "Rejected" || reason._tag === "Declared") &&
   !reason.replayed
 
-/** Sends once more if there is another credential. Whatever goes wrong on the way there: it was refused. */
+/**
+ * Sends once more if there is another credential. Whatever goes wrong on the way there: it was refused. What can be sent once
+ * only is not, but the next call has the other credential.
+ */
 const renewed = (
   refusal: Reason.Reason,
   renew: Effect.Effect<boolean, unknown>,
   call: CallRecord,
-  once: (again: boolean) => Effect.Effect<unknown, Reason.Reason>
+  once: ((again: boolean) => Effect.Effect<unknown, Reason.Reason>) | undefined
 ): Effect.Effect<unknown, Reason.Reason> =>
   Effect.matchCauseEffect(renew, {
     onFailure: (cause) => {
@@ -456,6 +486,12 @@ const renewed = (
     },
     onSuccess: (another) => {
       if (!another) return Effect.fail(refusal)
+      if (once === undefined) {
+        return Effect.fail({
+          ...refusal,
+          message: `${refusal.message}; the credential was renewed, and this body can be sent once only`
+        })
+      }
       call.reauthenticate()
       return Effect.mapError(once(true), (reason) =>
         reason.outcome === "NotSent" ? { ...reason, outcome: "Refused" as const } : reason

@@ -45,12 +45,12 @@ declare const needy: Schema.Codec<number, string, Database>
 expectType<Effect.Effect<number, Failure, Database>>()(Effect.succeed("1").pipe(Policy.decode(needy)))
 
 // What each decides.
-const decides = <P extends Policy.Provides>(_policy: Policy.Policy<P, "any" | "safe">): P => null!
+const decides = <P extends Policy.Says>(_policy: Policy.Policy<P, "any" | "safe">): P => null!
 expectType<"attemptTimeout" | "totalDeadline" | "retry">()(decides(Policy.standard()))
 expectType<"attemptTimeout">()(decides(Policy.attemptTimeout("1 second")))
 expectType<"totalDeadline">()(decides(Policy.totalDeadline("1 second")))
 expectType<"retry">()(decides(Policy.retry()))
-expectType<"retry">()(decides(Policy.retryNever("it is slow")))
+expectType<"retry" | "once">()(decides(Policy.retryNever("it is slow")))
 expectType<"attemptTimeout" | "retry">()(
   decides(Policy.stack(Policy.retry(), Policy.attemptTimeout("1 second"), Policy.bulkhead({ concurrency: 1 })))
 )

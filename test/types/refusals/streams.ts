@@ -17,9 +17,9 @@ HttpOperation.endpoint(Api, "streams", "linesWithHeaders")
 HttpOperation.endpoint(Api, "streams", "socket")
 // expect: streaming and upgrade endpoints have no end that a deadline could wait for: use HttpOperation.stream for a stream
 HttpOperation.endpoint(Api, "streams", "socketWithHeaders")
-// expect: a streamed payload can't be sent twice: it can't be an operation
+// expect: a streamed payload must say whether it can be sent twice: use HttpOperation.upload
 HttpOperation.endpoint(Api, "streams", "sendBytes")
-// expect: a streamed payload can't be sent twice: it can't be an operation
+// expect: a streamed payload must say whether it can be sent twice: use HttpOperation.upload
 HttpOperation.endpoint(Api, "streams", "sendLines")
 // expect: streaming and upgrade endpoints have no end that a deadline could wait for: use HttpOperation.stream for a stream
 HttpOperation.endpoint(Api, "streams", "bytes", {})

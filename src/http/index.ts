@@ -6,6 +6,8 @@
 
 /** Credentials: secrets, tokens that are renewed, signatures. */
 export * as Auth from "./Auth.ts"
+/** GraphQL documents as operations. */
+export * as GraphQL from "./GraphQL.ts"
 /** The switches of running integrations behind a route. */
 export * as HttpControl from "./HttpControl.ts"
 /** The id of an inbound request, carried through what it causes. */

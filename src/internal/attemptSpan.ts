@@ -37,6 +37,7 @@ export const attemptSpan = (
           kind: "client",
           attributes: {
             ...fixed,
+            ...about.attributes,
             [names.integration]: call.integration,
             [names.operation]: call.operation,
             [names.peer]: call.integration,

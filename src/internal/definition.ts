@@ -36,6 +36,8 @@ export interface About {
   /** Name of the span of an attempt. */
   readonly attemptName: string
   readonly http: { readonly method: string; readonly template: string } | undefined
+  /** More of what its spans say: names of low cardinality, and never what was asked for. */
+  readonly attributes?: Readonly<Record<string, string>> | undefined
 }
 
 /** Where a transport is opened: once, when the integration's layer is built. */

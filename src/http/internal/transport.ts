@@ -27,6 +27,7 @@ import { type Authorized, reasonOf } from "./auth.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
+import type { Judgement } from "./graphql.ts"
 import { placeCondition, placeKey } from "./placement.ts"
 import * as Upload from "../Upload.ts"
 import { withSource } from "./source.ts"
@@ -35,6 +36,8 @@ import { notResumed, read, type Reading } from "./streamRead.ts"
 interface Options {
   readonly classify: Classify | undefined
   readonly classifyErrors: Classify | undefined
+  /** What a protocol over HTTP says of its own, after all that its integration says. */
+  readonly classifyLast?: Judgement | undefined
   readonly maxBodySize: number | undefined
   /** How its answer is read, if that is a stream. */
   readonly reading?: Reading | undefined
@@ -65,7 +68,13 @@ export const openHttp = (
     const services = servicesOf(built)
     const mutation = idempotency.repeat !== "Safe"
     const limit = options.maxBodySize ?? target.maxBodySize
-    const levels = [options, site, target]
+    const last = { classify: options.classifyLast, classifyErrors: undefined }
+    const levels: ReadonlyArray<{ readonly [K in "classify" | "classifyErrors"]: Judgement | undefined }> = [
+      options,
+      site,
+      target,
+      last
+    ]
     const ofAny = levels.map(({ classify }) => classify).filter((classify) => classify !== undefined)
     const ofErrors = levels
       .flatMap(({ classify, classifyErrors }) => [classifyErrors, classify])

@@ -7,13 +7,14 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import type { CallFailure } from "../CallFailure.ts"
 import type * as Exhaustion from "../Exhaustion.ts"
 import type * as Idempotency from "../Idempotency.ts"
 import * as Operation from "../Operation.ts"
 import type * as Reason from "../Reason.ts"
 import type { Refused } from "./HttpOperation.ts"
 import type { Classify, HttpTarget } from "./HttpTarget.ts"
-import { classifyCodes, type Codes, type Errors } from "./internal/graphql.ts"
+import { classifyCodes, type Codes, Errors } from "./internal/graphql.ts"
 import { type AnyOptions, defineGraphql } from "./internal/graphqlDefinition.ts"
 
 export { type Codes, Errors } from "./internal/graphql.ts"
@@ -348,6 +349,19 @@ export const mutation = <
  * @since 0.1.0
  */
 export const codes = (codes: Codes): Reason.Classify => classifyCodes(codes)
+
+/**
+ * The codes and paths of the errors that a call failed with, for `orElse`; `undefined` if it failed for another reason.
+ *
+ * @category destructors
+ * @since 0.1.0
+ */
+export const errorsOf = ({ reason }: CallFailure): Errors["errors"] | undefined =>
+  reason.error instanceof Errors
+    ? reason.error.errors
+    : reason.cause instanceof Errors
+      ? reason.cause.errors
+      : undefined
 
 /**
  * A refusal in the payload of a mutation, as Shopify and many others give it. Not all give a code.

@@ -144,7 +144,8 @@ const read = (given: unknown) => {
   const some = (list: ReadonlyArray<string>): string => list.slice(0, 5).join(", ")
   const details = (throttled = false): Reason.Details => ({
     message: some(codes) + (paths.length === 0 ? "" : ` at ${some(paths)}`),
-    error: new Errors({ errors: joined }),
+    // Not as `error`: a case of `translate` would take it, and lose what the reason says of waiting and of the outcome.
+    cause: new Errors({ errors: joined }),
     limit: cost.limitOf(throttled)
   })
   return { errors, data: dataOf(body, errors), cost, details }
@@ -213,7 +214,7 @@ export const judge =
     if (known !== undefined) return known
     // What an unknown code means, a repeat would not change. A mutation may have run before something else failed.
     if (data === "none" || data === "null") return Reason.rejected({ ...details(), outcome: "Unknown" })
-    return partial === "accept"
-      ? ordinary()
-      : { ...details(), reason: "Declared", outcome: "Unknown", transient: isPassing }
+    if (partial === "accept") return ordinary()
+    const { cause: error, ...rest } = details()
+    return { ...rest, error, reason: "Declared", outcome: "Unknown", transient: isPassing }
   }

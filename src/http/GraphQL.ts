@@ -276,7 +276,7 @@ export const query = <
  *   variables: Schema.Struct({ order: Schema.String }),
  *   data: Schema.Struct({ refundCreate: Schema.Struct({ refund: Schema.Struct({ id: Schema.String }) }) }),
  *   errors: GraphQL.userErrors("refundCreate"),
- *   idempotency: Idempotency.keyed(({ order }) => IdempotencyKey.derive("refund", order), {
+ *   idempotency: Idempotency.keyed(({ order }: { readonly order: string }) => IdempotencyKey.derive("refund", order), {
  *     lifetime: "24 hours",
  *     placement: Idempotency.graphqlDirective()
  *   }),

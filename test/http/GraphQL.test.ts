@@ -1,21 +1,12 @@
 // GraphQL documents as operations, over sockets: what is sent, and what each answer comes to.
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Exhaustion,
-  Idempotency,
-  IdempotencyKey,
-  Integration,
-  Outcome,
-  Policy,
-  type Reason,
-  Telemetry
-} from "breakwater"
+import { Exhaustion, Idempotency, IdempotencyKey, Integration, type Outcome, Policy, type Reason } from "breakwater"
 import { GraphQL, HttpIntegration } from "breakwater/http"
-import { FaultInjection, IntegrationTest } from "breakwater/testing"
-import { Arbitrary, Context, Data, Duration, Effect, Exit, Fiber, Layer, Option, Schema } from "effect"
-import { TestClock } from "effect/testing"
+import { IntegrationTest } from "breakwater/testing"
+import { Context, Data, Duration, Effect, Exit, Layer, Schema } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
 import { oneOf, tries } from "../properties/support.ts"
-import { answer, json, once, quiet, type Script, Seen, seen, serve, undici } from "./wire.ts"
+import { json, once, quiet, type Script, type Seen, seen, serve, undici } from "./wire.ts"
 
 class Partly extends Data.TaggedError("Partly")<{ readonly errors: GraphQL.Errors["errors"] }> {}
 class NotRefunded extends Data.TaggedError("NotRefunded")<{ readonly why: string }> {}
@@ -363,5 +354,231 @@ describe("GraphQL: errors at 200", () => {
       assert.strictEqual(attempt.attributes.get("graphql.operation.name"), "Stock")
       assert.strictEqual(attempt.attributes.get("graphql.operation.type"), "query")
     })
+  )
+})
+
+describe("GraphQL: the cost of a document", () => {
+  const cost = (requestedQueryCost: number, currentlyAvailable: number, actualQueryCost: number | null) => ({
+    extensions: {
+      cost: {
+        requestedQueryCost,
+        actualQueryCost,
+        throttleStatus: { maximumAvailable: 1_000, currentlyAvailable, restoreRate: 50 }
+      }
+    }
+  })
+
+  it.effect("throttled: until the bucket holds what was asked for", () =>
+    Effect.gen(function* () {
+      const throttled = { errors: [error("THROTTLED")] }
+      const client = yield* shop(
+        json(200, { ...throttled, ...cost(120, 20, null) }),
+        json(200, { ...throttled, ...cost(1_001, 900, null) }),
+        json(200, throttled)
+      )
+      const waits = []
+      for (let n = 0; n < 3; n++) {
+        const { error, reason } = yield* failed(client, client.stock({ id: "1" }))
+        const { retryAfter } = (error as Seen).failure.reason
+        waits.push([reason, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter)])
+      }
+      // What is more than a bucket can hold is never answered.
+      assert.deepStrictEqual(waits, [
+        ["Throttled", 2_000],
+        ["Rejected", undefined],
+        ["Throttled", undefined]
+      ])
+    })
+  )
+
+  it.effect("each answer tells the rate limit: with an empty bucket the next call waits here, and not there", () =>
+    Effect.gen(function* () {
+      const answers = [
+        { data: { version: "1" }, ...cost(100, 0, 100) },
+        { data: { version: null }, errors: [error("ODD")], ...cost(100, 0, 100) },
+        { data: { version: "1" }, ...cost(100, 900, 100) }
+      ]
+      const sent: Array<number> = []
+      for (const body of answers) {
+        const wire = yield* serve(json(200, body))
+        class Limited extends Integration.Service<Limited>()(
+          "test/Limited",
+          {
+            ...defaults,
+            policy: Policy.stack(once(), Policy.rateLimit({ limit: 1_000, window: "1 second", maxWait: 0 }))
+          },
+          {
+            version: GraphQL.query("Version", {
+              document: "query Version { version }",
+              data: Schema.Struct({ version: Schema.String }),
+              translate: partly
+            })
+          }
+        ) {}
+        const built = yield* Layer.build(
+          HttpIntegration.layer(Limited, { baseUrl: wire.url }).pipe(Layer.provide(undici))
+        )
+        const { version } = Context.get(built, Limited)
+        yield* Effect.exit(version())
+        yield* Effect.exit(version())
+        sent.push(wire.requests.length)
+      }
+      assert.deepStrictEqual(sent, [1, 1, 2])
+    })
+  )
+})
+
+describe("GraphQL: documents that are refused when the layer is built", () => {
+  const problemsOf = (kind: "query" | "mutation", document: string, more: object = {}) =>
+    Effect.gen(function* () {
+      const options = { ...refunding, document, ...more }
+      const operation =
+        kind === "query" ? GraphQL.query("Refund", options as typeof refunding) : GraphQL.mutation("Refund", options)
+      class Bad extends Integration.Service<Bad>()("test/Bad", defaults, { operation }) {}
+      const exit = yield* Effect.exit(
+        Layer.build(HttpIntegration.layer(Bad, { baseUrl: "https://api.test" }).pipe(Layer.provide(undici)))
+      )
+      if (Exit.isSuccess(exit)) return []
+      const failure = yield* Effect.flip(exit)
+      return failure._tag === "PolicyError" ? failure.problems : [failure._tag]
+    })
+  const key = "$idempotencyKey"
+
+  it.effect.each<readonly [name: string, kind: "query" | "mutation", document: string, problem: string]>([
+    [
+      "a mutation as a query",
+      "query",
+      refund.document,
+      "Refund is a mutation in its document: it can't be given to GraphQL.query"
+    ],
+    [
+      "a query as a mutation",
+      "mutation",
+      "query Refund { a }",
+      "Refund is a query in its document: it can't be given to GraphQL.mutation"
+    ],
+    [
+      "a subscription",
+      "mutation",
+      "# a\nsubscription Refund { a }",
+      "Refund is a subscription in its document: it can't be given to GraphQL.mutation"
+    ],
+    ["another name", "mutation", "mutation Refunds { a }", "the document has no mutation that is named Refund"],
+    ["no document", "query", "", "the document has no query that is named Refund"],
+    [
+      "a name in a comment",
+      "mutation",
+      "# mutation Refund { a }\nmutation Other { a }",
+      "the document has no mutation that is named Refund"
+    ],
+    [
+      "no variable for the key",
+      "mutation",
+      `mutation Refund { a @idempotent(key: ${key}) }`,
+      `the key is written to ${key}, which Refund does not declare`
+    ],
+    [
+      "no directive",
+      "mutation",
+      `mutation Refund(${key}: String!) { a(key: ${key}) { b @include(if: ${key}) } }`,
+      `the key is written to ${key}, which no directive is given, such as @idempotent(key: ${key})`
+    ],
+    [
+      "a directive in a string",
+      "mutation",
+      `mutation Refund(${key}: String!) { a(note: "@idempotent(key: ${key})") }`,
+      `the key is written to ${key}, which no directive is given, such as @idempotent(key: ${key})`
+    ],
+    [
+      "two fields, of which one may be refused",
+      "mutation",
+      `mutation Refund(${key}: String!) { x: a @idempotent(key: ${key}) { id } b }`,
+      "its errors say that nothing happened, and Refund has 2 fields, of which others may have: give each its own mutation"
+    ]
+  ])("%s", ([, kind, document, problem]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* problemsOf(kind, document), [problem])
+    })
+  )
+
+  it.effect("a mutation without idempotency, from who does not compile", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* problemsOf("mutation", refund.document, { idempotency: undefined }), [
+        "a mutation must say how a repeat is made safe: give idempotency"
+      ])
+    })
+  )
+
+  it.effect.each([
+    refund.document,
+    `fragment F on Refund { id } mutation Refund ( $in: In = { a: { b: "}" } }, ${key} : String! ) { a(in: $in) @idempotent ( key: ${key} ) { ...F } }`,
+    `mutation Refund(${key}: String!) @idempotent(key: ${key}) { a(note: """a "quoted" \\""" block {""") }`
+  ])("and one that is fine: %s", (document) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* problemsOf("mutation", document), [])
+    })
+  )
+})
+
+describe("GraphQL: any answer", () => {
+  const data = [{ data: { item } }, { data: { item: null } }, { data: null }, {}]
+  const good = [{}, { errors: null }, { errors: [] }]
+  const bad = [
+    { errors: [error("ODD", { path: ["item"] })] },
+    { errors: [{}] },
+    { errors: [null] },
+    { errors: "no" },
+    { errors: "" },
+    { errors: {} },
+    { errors: false },
+    { errors: [error("THROTTLED")] },
+    { errors: [error("INTERNAL_SERVER_ERROR"), error("ACCESS_DENIED")] }
+  ]
+  it.effect.prop(
+    "under fail, one with errors is never a success, and one without them is read by its data",
+    {
+      data: oneOf(data),
+      errors: oneOf([...good, ...bad]),
+      status: oneOf([200, 200, 200, 201, 203, 400, 500]),
+      type: oneOf([
+        "application/json",
+        "application/graphql-response+json",
+        "text/plain",
+        "application/octet-stream",
+        ""
+      ]),
+      mutation: oneOf([false, true])
+    },
+    ({ data, errors, mutation, status, type }) =>
+      Effect.gen(function* () {
+        const body = {
+          ...(mutation && data.data?.item != null ? { data: { refundCreate: { id: "1" } } } : data),
+          ...errors
+        }
+        const client = HttpClient.make((request) =>
+          Effect.succeed(
+            HttpClientResponse.fromWeb(
+              request,
+              new Response(new TextEncoder().encode(JSON.stringify(body)), {
+                status,
+                headers: type === "" ? {} : { "content-type": type }
+              })
+            )
+          )
+        )
+        const built = yield* Layer.build(
+          HttpIntegration.layer(Shop, { baseUrl: "https://api.test" }).pipe(
+            Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+          )
+        )
+        const shop = Context.get(built, Shop)
+        const exit = yield* Effect.exit<unknown, unknown, never>(
+          mutation ? shop.refund({ order: "1" }) : shop.stock({ id: "1" })
+        )
+        if (bad.some((one) => one === errors)) assert.isTrue(Exit.isFailure(exit))
+        else if (status === 200 && type.endsWith("json"))
+          assert.strictEqual(Exit.isSuccess(exit), data.data?.item != null)
+      }),
+    tries(300)
   )
 })

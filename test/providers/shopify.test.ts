@@ -27,23 +27,19 @@ const location = "gid://shopify/Location/1"
 const place = `${item} ${location}`
 
 const received = (delivery: number, delta = 5, changeFromQuantity: number | null = null) => ({
-  payload: {
-    input: {
-      name: "available" as const,
-      reason: "received" as const,
-      referenceDocumentUri: `gid://erp/Delivery/${delivery}`,
-      changes: [{ inventoryItemId: item, locationId: location, delta, changeFromQuantity }] as const
-    }
+  input: {
+    name: "available" as const,
+    reason: "received" as const,
+    referenceDocumentUri: `gid://erp/Delivery/${delivery}`,
+    changes: [{ inventoryItemId: item, locationId: location, delta, changeFromQuantity }] as const
   }
 })
 
 const returned = (number: string, quantity = 1) => ({
-  payload: {
-    input: {
-      orderId: "gid://shopify/Order/1",
-      note: `Return ${number}`,
-      refundLineItems: [{ lineItemId: "gid://shopify/LineItem/1", quantity }] as const
-    }
+  input: {
+    orderId: "gid://shopify/Order/1",
+    note: `Return ${number}`,
+    refundLineItems: [{ lineItemId: "gid://shopify/LineItem/1", quantity }] as const
   }
 })
 
@@ -65,7 +61,7 @@ describe("Shopify: what goes well", () => {
       const shop = yield* Shop
       const fake = yield* FakeShopify
       const recording = yield* IntegrationTest.Recording
-      assert.deepStrictEqual(yield* shop.stockLevel({ payload: { item, location } }), {
+      assert.deepStrictEqual(yield* shop.stockLevel({ item, location }), {
         inventoryItem: { id: item, inventoryLevel: { quantities: [{ name: "available", quantity: 20 }] } }
       })
       assert.deepStrictEqual(yield* shop.adjustStock(received(1)), {
@@ -80,8 +76,8 @@ describe("Shopify: what goes well", () => {
         refundCreate: { refund: { id: "gid://shopify/Refund/1" } }
       })
       assert.strictEqual(fake.state.stock.get(place), 25)
-      expectExecuted(fake).inOrder(["graphql.adjustStock", "graphql.refundOrder"])
-      expectExecuted(fake).once("graphql.adjustStock", {
+      expectExecuted(fake).inOrder(["graphql.AdjustStock", "graphql.RefundOrder"])
+      expectExecuted(fake).once("graphql.AdjustStock", {
         payload: { input: { referenceDocumentUri: "gid://erp/Delivery/1", changes: [{ delta: 5 }] } }
       })
       for (const operation of ["stockLevel", "adjustStock", "refund"]) {
@@ -96,7 +92,7 @@ describe("Shopify: what goes well", () => {
     Effect.gen(function* () {
       const shop = yield* Shop
       const fake = yield* FakeShopify
-      yield* shop.stockLevel({ payload: { item, location } })
+      yield* shop.stockLevel({ item, location })
       yield* shop.adjustStock(received(1))
       const [read, adjusted] = fake.requests
       assert.strictEqual(read?.method, "POST")
@@ -108,7 +104,7 @@ describe("Shopify: what goes well", () => {
       const sent = JSON.parse(adjusted.text)
       assert.strictEqual(sent.operationName, "AdjustStock")
       assert.include(sent.query, "inventoryAdjustQuantities(input: $input) @idempotent(key: $idempotencyKey)")
-      assert.deepStrictEqual(sent.variables, { ...received(1).payload, idempotencyKey: adjusted.key })
+      assert.deepStrictEqual(sent.variables, { ...received(1), idempotencyKey: adjusted.key })
       assert.match(String(adjusted.key), /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/)
       assert.isUndefined(read.key)
       assert.isUndefined(adjusted.headers["idempotency-key"])
@@ -125,14 +121,14 @@ describe("Shopify: keys", () => {
       yield* TestClock.adjust("23 hours")
       assert.deepStrictEqual(yield* shop.adjustStock(received(1)), first)
       assert.strictEqual(fake.requests[0]?.key, fake.requests[1]?.key)
-      expectExecuted(fake).once("graphql.adjustStock")
+      expectExecuted(fake).once("graphql.AdjustStock")
       // Another delivery is another intent.
       yield* shop.adjustStock(received(2))
-      expectExecuted(fake).times(2, "graphql.adjustStock")
+      expectExecuted(fake).times(2, "graphql.AdjustStock")
       // "After this period, idempotency keys expire and retries are treated as separate operations."
       yield* TestClock.adjust("1 hour")
       yield* shop.adjustStock(received(1))
-      expectExecuted(fake).times(3, "graphql.adjustStock")
+      expectExecuted(fake).times(3, "graphql.AdjustStock")
     }).pipe(Effect.provide(test))
   )
 
@@ -157,7 +153,7 @@ describe("Shopify: keys", () => {
         yield* shop.refund(returned("R-1", 1))
         yield* Effect.flip(shop.refund(returned("R-1", 2)))
         expectOutcome(recording).of("refund", { errorType: "key_conflict", attempts: ["KeyConflict"] })
-        expectExecuted(fake).inOrder(["graphql.adjustStock", "graphql.refundOrder"])
+        expectExecuted(fake).inOrder(["graphql.AdjustStock", "graphql.RefundOrder"])
       }).pipe(Effect.provide(test))
   )
 
@@ -179,7 +175,7 @@ describe("Shopify: keys", () => {
         inventoryAdjustQuantities.inventoryAdjustmentGroup.id,
         "gid://shopify/InventoryAdjustmentGroup/1"
       )
-      expectExecuted(fake).once("graphql.adjustStock")
+      expectExecuted(fake).once("graphql.AdjustStock")
       assert.strictEqual(new Set(fake.requests.map(({ text }) => text)).size, 1)
       // `refundCreate` has no codes; its message says the same.
       yield* fake.inject([FaultInjection.latency("20 seconds")])
@@ -192,7 +188,7 @@ describe("Shopify: keys", () => {
   it.effect("a mutation without the directive, or without its key, is an error at run time", () =>
     Effect.gen(function* () {
       const fake = yield* FakeShopify
-      const variables = received(1).payload
+      const variables = received(1)
       const query =
         "mutation AdjustStock($input: InventoryAdjustQuantitiesInput!) { inventoryAdjustQuantities(input: $input) { userErrors { message } } }"
       const expected = {
@@ -214,7 +210,7 @@ describe("Shopify: keys", () => {
       assert.deepStrictEqual(yield* raw({ operationName: "AdjustStock", query: directed, variables }), expected)
       expectExecuted(fake).never()
       yield* raw({ operationName: "AdjustStock", query: directed, variables: keyed })
-      expectExecuted(fake).once("graphql.adjustStock", { key: "k" })
+      expectExecuted(fake).once("graphql.AdjustStock", { key: "k" })
     }).pipe(Effect.provide(test))
   )
 })
@@ -228,10 +224,10 @@ describe("Shopify: errors at 200", () => {
       assert.deepStrictEqual(yield* Effect.flip(shop.adjustStock(received(1, 5, 19))), new StockChanged())
       expectOutcome(recording).of("adjustStock", { outcome: "Refused", errorType: "declared", attempts: ["Declared"] })
       const unknown = received(2)
-      const [change] = unknown.payload.input.changes
+      const [change] = unknown.input.changes
       const changes = [{ ...change, inventoryItemId: "gid://shopify/InventoryItem/404" }] as const
       assert.deepStrictEqual(
-        yield* Effect.flip(shop.adjustStock({ payload: { input: { ...unknown.payload.input, changes } } })),
+        yield* Effect.flip(shop.adjustStock({ input: { ...unknown.input, changes } })),
         new AdjustmentRefused({ reason: "The specified inventory item could not be found." })
       )
       assert.deepStrictEqual(
@@ -242,7 +238,7 @@ describe("Shopify: errors at 200", () => {
       expectExecuted(fake).never()
       // A refusal is not kept under the key: the same delivery may be booked once the quantity is right.
       yield* shop.adjustStock(received(1, 5, 20))
-      expectExecuted(fake).once("graphql.adjustStock")
+      expectExecuted(fake).once("graphql.AdjustStock")
     }).pipe(Effect.provide(test))
   )
 
@@ -268,7 +264,7 @@ describe("Shopify: errors at 200", () => {
         new ShopUnavailable({ outcome: "Refused", reason: "ACCESS_DENIED", retryAfter: undefined })
       )
       expectOutcome(recording).of("adjustStock", { errorType: "rejected", attempts: ["Rejected"] })
-      yield* shop.stockLevel({ payload: { item, location } })
+      yield* shop.stockLevel({ item, location })
       expectExecuted(fake).never()
     }).pipe(Effect.provide(test))
   )
@@ -282,7 +278,7 @@ describe("Shopify: errors at 200", () => {
       yield* fake.inject([FaultInjection.status(200, { executes: true, body: internal })])
       yield* IntegrationTest.settle(shop.refund(returned("R-1")))
       expectOutcome(recording).of("refund", { outcome: "Applied", attempts: ["Unavailable", "Success"] })
-      expectExecuted(fake).once("graphql.refundOrder")
+      expectExecuted(fake).once("graphql.RefundOrder")
       // Nobody knows what an unknown code means, and a repeat would be answered the same.
       yield* fake.inject([FaultInjection.status(200, { body: { errors: [{ extensions: { code: "BRAND_NEW" } }] } })])
       assert.deepStrictEqual(
@@ -339,7 +335,7 @@ describe("Shopify: the cost of queries", () => {
         fake.requests.map(({ at }) => at),
         [0, 3_000]
       )
-      expectExecuted(fake).once("graphql.refundOrder")
+      expectExecuted(fake).once("graphql.RefundOrder")
     }).pipe(Effect.provide(test))
   )
 
@@ -363,7 +359,7 @@ describe("Shopify: the cost of queries", () => {
       const shop = yield* Shop
       const fake = yield* FakeShopify
       const recording = yield* IntegrationTest.Recording
-      const read = shop.stockLevel({ payload: { item, location } })
+      const read = shop.stockLevel({ item, location })
       // A read costs 3 points; an adjustment asks for 10.
       fake.state.bucket = { available: 12, at: 0 }
       yield* read
@@ -398,7 +394,7 @@ describe("Shopify: what the wire does", () => {
       const refund = yield* IntegrationTest.settle(shop.refund(returned("R-1")))
       assert.deepStrictEqual(refund, { refundCreate: { refund: { id: "gid://shopify/Refund/1" } } })
       expectOutcome(recording).of("refund", { outcome: "Applied", attempts: [reason, "Success"] })
-      expectExecuted(fake).once("graphql.refundOrder")
+      expectExecuted(fake).once("graphql.RefundOrder")
       assert.strictEqual(fake.requests[0]?.text, fake.requests[1]?.text)
       expectSpans(recording).without(accessToken)
     }).pipe(Effect.provide(test))
@@ -413,7 +409,7 @@ describe("Shopify: what the wire does", () => {
       const error = yield* Effect.flip(shop.refund(returned("R-1")))
       assert.deepInclude(error, { _tag: "ShopUnavailable", outcome: "Unknown" })
       expectOutcome(recording).of("refund", { errorType: "decode", attempts: ["InvalidResponse"] })
-      expectExecuted(fake).once("graphql.refundOrder")
+      expectExecuted(fake).once("graphql.RefundOrder")
     }).pipe(Effect.provide(test))
   )
 
@@ -437,8 +433,8 @@ describe("Shopify: what the wire does", () => {
         for (const [delivery, exit] of ended) {
           const match = { payload: { input: { referenceDocumentUri: `gid://erp/Delivery/${delivery}` } } }
           const outcome = Exit.isSuccess(exit) ? "Applied" : Option.getOrThrow(Exit.findErrorOption(exit)).outcome
-          if (outcome === "Applied") expectExecuted(fake).once("graphql.adjustStock", match)
-          else if (outcome !== "Unknown") expectExecuted(fake).never("graphql.adjustStock", match)
+          if (outcome === "Applied") expectExecuted(fake).once("graphql.AdjustStock", match)
+          else if (outcome !== "Unknown") expectExecuted(fake).never("graphql.AdjustStock", match)
         }
         const times = new Map<unknown, number>()
         for (const { key } of fake.ledger) times.set(key, (times.get(key) ?? 0) + 1)

@@ -8,10 +8,17 @@
  *   https://shopify.dev/changelog/making-idempotency-mandatory-for-inventory-adjustments-and-refund-mutations
  */
 import { Idempotency } from "breakwater"
+import { GraphQL } from "breakwater/http"
 import { KeyWindow, Upstream } from "breakwater/testing"
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
-import { AdjustmentErrors, RefundErrors, ShopifyAdmin } from "./api.ts"
+import { HttpApi, HttpApiGroup } from "effect/http-api"
+import { adjustStock, refundOrder, stockLevel } from "./integration.ts"
+
+/** What the integration calls, as an API: three documents at one path. */
+export class ShopifyAdmin extends HttpApi.make("shopify").add(
+  HttpApiGroup.make("graphql").add(stockLevel.endpoint, adjustStock.endpoint, refundOrder.endpoint)
+) {}
 
 /** An access token of a shop that does not exist. */
 export const accessToken = "shpat_0123456789abcdef0123456789abcdef"
@@ -21,15 +28,15 @@ const plan = { maximumAvailable: 2_000, restoreRate: 100 }
 
 /** "Mutation: 10", and 1 for each object; what a query asks for is what it costs here. */
 const costs: Readonly<Record<string, number>> = {
-  "graphql.stockLevel": 3,
-  "graphql.adjustStock": 10,
-  "graphql.refundOrder": 10
+  "graphql.StockLevel": 3,
+  "graphql.AdjustStock": 10,
+  "graphql.RefundOrder": 10
 }
 
 /** The field of the document that a mutation's answer stands under. */
 const fields: Readonly<Record<string, string>> = {
-  "graphql.adjustStock": "inventoryAdjustQuantities",
-  "graphql.refundOrder": "refundCreate"
+  "graphql.AdjustStock": "inventoryAdjustQuantities",
+  "graphql.RefundOrder": "refundCreate"
 }
 
 /** The answer to a key that is known; only the adjustment's errors have codes. */
@@ -39,7 +46,7 @@ const keyError =
     body: {
       data: {
         [fields[operation] ?? operation]: {
-          userErrors: [{ ...(operation === "graphql.adjustStock" ? { code } : {}), field: null, message }]
+          userErrors: [{ ...(operation === "graphql.AdjustStock" ? { code } : {}), field: null, message }]
         }
       }
     }
@@ -50,10 +57,10 @@ const failure = (code: string, message: string, more?: object) =>
   HttpServerResponse.jsonUnsafe({ errors: [{ message, extensions: { code } }], ...more })
 
 const adjustmentError = (code: string, message: string, field: ReadonlyArray<string>) =>
-  Effect.fail(new AdjustmentErrors({ data: { inventoryAdjustQuantities: { userErrors: [{ code, field, message }] } } }))
+  Effect.fail(new GraphQL.UserErrors({ userErrors: [{ code, field, message }] }))
 
 const refundError = (message: string, field: ReadonlyArray<string>) =>
-  Effect.fail(new RefundErrors({ data: { refundCreate: { userErrors: [{ field, message }] } } }))
+  Effect.fail(new GraphQL.UserErrors({ userErrors: [{ field, message }] }))
 
 export class FakeShopify extends Upstream.Service<FakeShopify>()("test/Shopify", ShopifyAdmin, {
   state: () => ({
@@ -112,14 +119,14 @@ export class FakeShopify extends Upstream.Service<FakeShopify>()("test/Shopify",
 
   handlers: {
     graphql: {
-      stockLevel: ({ payload }, { changed, state }) => {
+      StockLevel: ({ payload }, { changed, state }) => {
         const quantity = state.stock.get(`${payload.item} ${payload.location}`)
         const quantities = [{ name: "available", quantity: quantity ?? 0 }]
         const inventoryItem = quantity === undefined ? null : { id: payload.item, inventoryLevel: { quantities } }
         return Effect.as(changed(false), { inventoryItem })
       },
 
-      adjustStock: ({ payload: { input } }, { state }) =>
+      AdjustStock: ({ payload: { input } }, { state }) =>
         Effect.gen(function* () {
           const quantities = new Map(state.stock)
           for (const [index, change] of input.changes.entries()) {
@@ -153,7 +160,7 @@ export class FakeShopify extends Upstream.Service<FakeShopify>()("test/Shopify",
           }
         }),
 
-      refundOrder: ({ payload: { input } }, { state }) =>
+      RefundOrder: ({ payload: { input } }, { state }) =>
         Effect.gen(function* () {
           for (const [index, { lineItemId, quantity }] of input.refundLineItems.entries()) {
             // From memory: the documentation does not give the sentence.

@@ -322,6 +322,17 @@ describe("GraphQL: errors at 200", () => {
     })
   )
 
+  it.effect("a query was refused where its status says so, whatever stands beside", () =>
+    Effect.gen(function* () {
+      for (const data of [null, { item }]) {
+        const client = yield* shop(json(401, { errors: [error("UNAUTHENTICATED")], data }))
+        const { outcome, reason } = yield* failed(client, client.stock({ id: "1" }))
+        assert.deepStrictEqual([reason, outcome], ["Rejected", "Refused"])
+        assert.strictEqual((yield* failed(client, client.refund({ order: "7" }))).outcome, "Unknown")
+      }
+    })
+  )
+
   it.effect("what an answer says has no place in a span or a record but for its codes and paths", () =>
     Effect.gen(function* () {
       const errors = [error("ODD", { path: ["item", "a name with secret spaces"] })]

@@ -208,7 +208,8 @@ export const judge =
     if (!success) {
       // A request error by its status, or a status that a resolver chose. Of the other statuses the table knows more.
       if (status < 400 || status >= 500) return undefined
-      if (data === "touched" || data === "null") return Reason.rejected({ ...details(), outcome: "Unknown" })
+      if (kind === "mutation" && (data === "touched" || data === "null"))
+        return Reason.rejected({ ...details(), outcome: "Unknown" })
       return status === 400 || status === 422 ? (known ?? Reason.rejected(details())) : undefined
     }
     if (known !== undefined) return known

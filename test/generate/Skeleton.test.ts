@@ -79,10 +79,7 @@ describe("a skeleton", () => {
       [{ servers: ["https://user:secret@x.test"] }, ['baseUrl: Config.URL("GITHUB_URL")\n']],
       [{ security: [bearer] }, ['auth: Auth.bearer(Config.Redacted("GITHUB_TOKEN"))']],
       [{ security: [basic] }, ['auth: Auth.basic("github", Config.Redacted("GITHUB_PASSWORD"))']],
-      [
-        { security: [header, oauth] },
-        ['auth: Auth.apiKey("X-Key", Config.Redacted("GITHUB_KEY"))', '"app"']
-      ],
+      [{ security: [header, oauth] }, ['auth: Auth.apiKey("X-Key", Config.Redacted("GITHUB_KEY"))', '"app"']],
       [{ security: [cookie] }, ["names no credentials"]]
     ]
     for (const [own, parts] of texts) for (const part of parts) assert.include(having(own), part)

@@ -153,12 +153,7 @@ const layerText = (generated: Generated, name: string): string => {
     ...baseUrl,
     ...(first?.scheme.scheme === "basic" ? [comment(2, "The user's name is not in the contract.")] : []),
     ...(first === undefined
-      ? [
-          comment(
-            2,
-            `The contract names no credentials; perhaps auth: Auth.bearer(Config.Redacted("${stem}_TOKEN"))`
-          )
-        ]
+      ? [comment(2, `The contract names no credentials; perhaps auth: Auth.bearer(Config.Redacted("${stem}_TOKEN"))`)]
       : [
           ...others.map(({ auth, scheme }) => comment(2, `or, as the contract's "${scheme.name}": ${auth}`)),
           `  auth: ${first.auth}`

@@ -266,7 +266,8 @@ export class Bucket {
     if (shared === undefined) return Effect.uninterruptible(taken)
     const asked = learn
       ? Effect.flatMap(this.tokens.readPause(shared), (pause) => {
-          this.closedUntil = Math.max(this.closedUntil, now + pause)
+          // Without a pause nothing is closed, not even until a moment that is later than another ticket's look at the clock.
+          if (pause > 0) this.closedUntil = Math.max(this.closedUntil, now + pause)
           return pause > 0 ? Effect.succeed(pause) : taken
         })
       : taken

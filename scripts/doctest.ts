@@ -9,7 +9,8 @@
  * - "```ts refuses"          must not compile. A "```text" fence that follows it holds the message: each of its lines
  *                            (up to a "…") must be in what tsc prints
  * - "```ts continues"        sees the fences before it in the same file; it combines with the words above
- * - `<!-- ts` … `-->`        before a fence (documents only) is code that the fence sees and the reader does not
+ * - `<!-- ts` … `-->`        before a fence (documents only) is code that the fence sees and the reader does not; with no fence
+ *                            before the next heading, it continues the one above, and is run
  *
  * Examples import the package by its name. They are written to .doctest/ (ignored by git), where one line of a fence
  * stays one line, so that every message can name the line of the document.
@@ -39,11 +40,22 @@ export const fencesOf = (file: string, source: string): ReadonlyArray<Fence> => 
   const lines = jsdoc ? commentLines(source) : source.split("\n")
   const found: Array<Fence> = []
   let hidden: Array<string> = []
+  let hiddenAt = 0
+  /** A hidden block that no fence takes would be an assertion that nobody runs. */
+  const alone = (): void => {
+    const previous = found.at(-1)
+    if (hidden.length === 0) return
+    const before = previous === undefined ? [] : contextAfter(previous)
+    found.push({ file, line: hiddenAt, words: ["continues"], code: hidden, message: [], before })
+    hidden = []
+  }
   for (let i = 0; i < lines.length; i++) {
     const text = lines[i]!
+    if (!jsdoc && /^#{1,6} /.test(text)) alone()
     if (!jsdoc && /^<!--\s*ts\s*$/.test(text)) {
       const end = lines.findIndex((line, at) => at > i && line.trim() === "-->")
       if (end < 0) throw new Error(`${file}:${i + 1} this hidden block has no end: write --> on a line of its own`)
+      if (hidden.length === 0) hiddenAt = i + 2
       hidden = [...hidden, ...lines.slice(i + 1, end)]
       i = end
       continue
@@ -69,6 +81,7 @@ export const fencesOf = (file: string, source: string): ReadonlyArray<Fence> => 
     }
     i = end
   }
+  alone()
   return found
 }
 

@@ -55,6 +55,33 @@ describe("doctest", () => {
     assert.deepStrictEqual(rest, [])
   })
 
+  it("runs a hidden block that no fence follows, below the fence before it", () => {
+    const source = [
+      `${fence}ts`,
+      "const a = 1",
+      fence,
+      "<!-- ts",
+      "a // => 1",
+      "-->",
+      "## Next",
+      `${fence}ts`,
+      "const b = 2",
+      fence,
+      "<!-- ts",
+      "b // => 2",
+      "-->"
+    ].join("\n")
+    assert.deepStrictEqual(
+      fencesOf("README.md", source).map(({ before, code, line }) => ({ before, code, line })),
+      [
+        { before: [], code: ["const a = 1"], line: 2 },
+        { before: ["const a = 1"], code: ["a // => 1"], line: 5 },
+        { before: [], code: ["const b = 2"], line: 9 },
+        { before: ["const b = 2"], code: ["b // => 2"], line: 12 }
+      ]
+    )
+  })
+
   it("refuses words that it does not know, and fences without an end", () => {
     assert.throws(() => fencesOf("README.md", `${fence}ts refuse\n${fence}`), /"refuse" is no word/)
     assert.throws(() => fencesOf("README.md", `${fence}ts\nconst a = 1`), /README.md:1 this fence has no end/)

@@ -111,11 +111,7 @@ const token = (n: number) =>
 
 const refuses: World["api"] = (asked) => json(401, { echo: asked.headers, token: secret("echoed") })
 
-/**
- * What the token endpoint and the provider do. A cassette keeps what a provider says in words of its own, whatever it is: of
- * one that says our secrets there it is not looked at.
- */
-const tellsInWords = new Set(["gives no tokens", "says what else may be an error"])
+/** What the token endpoint and the provider do. */
 const worlds: Readonly<Record<string, (world: World) => void>> = {
   "refuses all": (world) => {
     world.token = (_, n) => token(n)
@@ -212,7 +208,8 @@ describe("no secret, token or signature is told or kept", () => {
             ...signals.lines,
             JSON.stringify(watch.snapshot(60_000)),
             JSON.stringify(entries),
-            ...(tellsInWords.has(what) ? [] : files.values()),
+            // A secret that a provider has made up, and tells in words of its own, is known to nobody else.
+            ...Array.from(files.values(), (text) => text.replaceAll(secret("echoed"), "")),
             ...failures.flatMap((failure) => [
               String(failure),
               failure.stack ?? "",

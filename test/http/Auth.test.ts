@@ -7,6 +7,7 @@ import { collect } from "../telemetry/collect.ts"
 import { Renewal } from "../../src/http/internal/renewal.ts"
 import { connect, failureOf, fine, issue, json, unauthorized, World } from "./tokens.ts"
 import { quiet } from "./wire.ts"
+import { Stepper } from "../properties/stepping.ts"
 
 const secret = Redacted.make("s3cr&t")
 const credentials = {
@@ -368,30 +369,6 @@ describe("a token", () => {
     }).pipe(Effect.provide(quiet))
   )
 })
-
-/** Runs one task at a time, and makes every fiber yield before each of its operations. */
-class Stepper implements Scheduler.Scheduler {
-  readonly executionMode = "async"
-  private tasks: Array<() => void> = []
-
-  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber.currentOpCount >= 3
-  }
-
-  makeDispatcher(): Scheduler.SchedulerDispatcher {
-    return { scheduleTask: (task) => this.tasks.push(task), flush: () => this.drain() }
-  }
-
-  step(): boolean {
-    const task = this.tasks.shift()
-    task?.()
-    return task !== undefined
-  }
-
-  drain(): void {
-    for (let n = 0; this.step(); n++) if (n > 100_000) throw new Error("the fibers do not come to rest")
-  }
-}
 
 for (const way of ["read", "renew"] as const) {
   it.effect(`interrupting whoever fetches a token by ${way}, at any point, leaves one token for those who stay`, () =>

@@ -18,7 +18,6 @@ import { FaultInjection } from "breakwater/testing"
 import {
   Clock,
   Context,
-  Duration,
   Effect,
   Exit,
   type Fiber,
@@ -32,62 +31,7 @@ import {
 } from "effect"
 import { Permits } from "../../src/PolicyBulkhead.ts"
 import { Acme, Failed, Lookup, quiet, thing, watchedBreaker, watchedBulkhead } from "./support.ts"
-
-/** Runs one task at a time, and makes every fiber yield before each of its operations. */
-class Stepper implements Scheduler.Scheduler {
-  readonly executionMode = "async"
-  private tasks: Array<() => void> = []
-
-  // The first two operations of a turn are those of the yield itself.
-  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber.currentOpCount >= 3
-  }
-
-  makeDispatcher(): Scheduler.SchedulerDispatcher {
-    return { scheduleTask: (task) => this.tasks.push(task), flush: () => this.drain() }
-  }
-
-  /** Runs the next task; false if there is none. */
-  step(): boolean {
-    const task = this.tasks.shift()
-    task?.()
-    return task !== undefined
-  }
-
-  drain(): void {
-    for (let n = 0; this.step(); n++) if (n > 200_000) throw new Error("the fibers do not come to rest")
-  }
-}
-
-/** A clock that stands still until it is told to move. */
-class Standing implements Clock.Clock {
-  now = 0
-  private sleeping: Array<{ readonly at: number; readonly wake: () => void }> = []
-
-  currentTimeMillisUnsafe = () => this.now
-  currentTimeNanosUnsafe = () => BigInt(Math.round(this.now * 1_000_000))
-  monotonicTimeNanosUnsafe = this.currentTimeNanosUnsafe
-  readonly currentTimeMillis = Effect.sync(() => this.now)
-  readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
-  readonly monotonicTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
-
-  sleep(duration: Duration.Duration): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const entry = { at: this.now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
-      this.sleeping.push(entry)
-      return Effect.sync(() => {
-        this.sleeping = this.sleeping.filter((other) => other !== entry)
-      })
-    })
-  }
-
-  advance(millis: number): void {
-    this.now += millis
-    const due = this.sleeping.filter(({ at }) => at <= this.now)
-    this.sleeping = this.sleeping.filter(({ at }) => at > this.now)
-    for (const { wake } of due.toSorted((a, b) => a.at - b.at)) wake()
-  }
-}
+import { Standing, Stepper } from "./stepping.ts"
 
 interface Time {
   readonly clock: Clock.Clock | undefined

@@ -21,6 +21,7 @@ import {
   tries,
   watchedBulkhead
 } from "./support.ts"
+import { Stepper } from "./stepping.ts"
 
 // ---- what a leg may do
 
@@ -296,30 +297,6 @@ describe("hedging", () => {
 })
 
 // ---- every yield point
-
-/** Runs one task at a time, and makes every fiber yield before each of its operations. */
-class Stepper implements Scheduler.Scheduler {
-  readonly executionMode = "async"
-  private tasks: Array<() => void> = []
-
-  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber.currentOpCount >= 3
-  }
-
-  makeDispatcher(): Scheduler.SchedulerDispatcher {
-    return { scheduleTask: (task) => this.tasks.push(task), flush: () => this.drain() }
-  }
-
-  step(): boolean {
-    const task = this.tasks.shift()
-    task?.()
-    return task !== undefined
-  }
-
-  drain(): void {
-    for (let n = 0; this.step(); n++) if (n > 200_000) throw new Error("the fibers do not come to rest")
-  }
-}
 
 /** A clock whose sleepers are woken in the turn in which it is moved. */
 class Standing implements Clock.Clock {

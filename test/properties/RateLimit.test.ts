@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import { type Bucket, Limiter, Ticket } from "../../src/internal/rate.ts"
 import type { Settings, Store } from "../../src/internal/rateTokens.ts"
 import { between, oneOf, quiet, tries } from "./support.ts"
+import { Standing, Stepper } from "./stepping.ts"
 
 const algorithm = oneOf<Settings["algorithm"]>(["token-bucket", "fixed-window"])
 
@@ -312,61 +313,6 @@ const slow = (delays: ReadonlyArray<number>): Effect.Effect<Store, never, Scope.
   })
 
 // ---- interruption at every yield point
-
-/** Runs one task at a time, and makes every fiber yield before each of its operations. */
-class Stepper implements Scheduler.Scheduler {
-  readonly executionMode = "async"
-  private tasks: Array<() => void> = []
-
-  // The first two operations of a turn are those of the yield itself.
-  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber.currentOpCount >= 3
-  }
-
-  makeDispatcher(): Scheduler.SchedulerDispatcher {
-    return { scheduleTask: (task) => this.tasks.push(task), flush: () => this.drain() }
-  }
-
-  step(): boolean {
-    const task = this.tasks.shift()
-    task?.()
-    return task !== undefined
-  }
-
-  drain(): void {
-    for (let n = 0; this.step(); n++) if (n > 200_000) throw new Error("the fibers do not come to rest")
-  }
-}
-
-/** A clock that stands still until it is told to move. */
-class Standing implements Clock.Clock {
-  now = 0
-  private sleeping: Array<{ readonly at: number; readonly wake: () => void }> = []
-
-  currentTimeMillisUnsafe = () => this.now
-  currentTimeNanosUnsafe = () => BigInt(this.now) * 1_000_000n
-  monotonicTimeNanosUnsafe = this.currentTimeNanosUnsafe
-  readonly currentTimeMillis = Effect.sync(() => this.now)
-  readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
-  readonly monotonicTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe())
-
-  sleep(duration: Duration.Duration): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const entry = { at: this.now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
-      this.sleeping.push(entry)
-      return Effect.sync(() => {
-        this.sleeping = this.sleeping.filter((other) => other !== entry)
-      })
-    })
-  }
-
-  advance(millis: number): void {
-    this.now += millis
-    const due = this.sleeping.filter(({ at }) => at <= this.now)
-    this.sleeping = this.sleeping.filter(({ at }) => at > this.now)
-    for (const { wake } of due) wake()
-  }
-}
 
 /** One key, and fibers that are stepped. */
 const stage = (settings: Settings) => {

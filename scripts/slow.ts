@@ -12,7 +12,6 @@ export const slow: ReadonlyArray<string> = [
   "test/idempotency/StoreSqlite.test.ts",
   "test/outbox/StoreSqlite.test.ts",
   "test/properties/Streams.test.ts",
-  "test/realworld",
   "test/receiver/example.test.ts",
   "test/released",
   "test/simulation",

@@ -186,6 +186,7 @@ export const operation = <
   M,
   Operation.OpenOf<P.Any, NX, L>
 > => {
+  // What depends on type parameters can't be shown to be what it will be: `Given` is what all of them come to.
   const given = options as unknown as Given<InputOf<I>, Ref, A, E, EStart, ES, R>
   const { idempotency, polling } = given
   const { name: job, within } = polling[TypeId]

@@ -403,7 +403,9 @@ export const stream = <
   Services<Endpoint<Api, G, E>> | ElementServices<S> | RI,
   RepeatOf<Endpoint<Api, G, E>, M>,
   Operation.OpenOf<Pol, NX, L>
-> => Operation.fromDefinition(defineStream(api as unknown as HttpApi.Top, group, endpoint, options as never)) as never
+> =>
+  // `HttpApi.Top` is any API to whoever reflects it; a constraint that keeps the groups' names can't be shown to be one.
+  Operation.fromDefinition(defineStream(api as unknown as HttpApi.Top, group, endpoint, options as never)) as never
 
 /**
  * An endpoint whose payload is a stream, as an operation: an upload that says whether its body can be sent again.
@@ -526,6 +528,7 @@ export const upload = <
   B
 > => {
   const { body, ...rest } = options as AnyOptions & { readonly body: BodyKind }
+  // As with `stream`, any API is `HttpApi.Top` to whoever reflects it.
   return Operation.fromDefinition(
     define(api as unknown as HttpApi.Top, group, endpoint, rest, undefined, body)
   ) as never

@@ -38,6 +38,7 @@ export const sha256 = (message: Uint8Array): Uint8Array => {
       const s1 = rotate(b, 17) ^ rotate(b, 19) ^ (b >>> 10)
       w[i] = (w[i - 16]! + s0 + w[i - 7]! + s1) | 0
     }
+    // A typed array of eight words, taken apart: its length is not in its type.
     let [a, b, c, d, e, f, g, last] = h as unknown as [number, number, number, number, number, number, number, number]
     for (let i = 0; i < 64; i++) {
       const s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)

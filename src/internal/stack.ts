@@ -5,6 +5,7 @@ interface StackTraceLimit {
   stackTraceLimit?: number
 }
 
+// V8 has this property and others do not; the library is built without Node's types, which would name it.
 const constructor = Error as unknown as StackTraceLimit
 
 export const withoutStack = <A>(make: () => A): A => {

@@ -115,6 +115,7 @@ export const check = <Id extends string, Groups extends HttpApiGroup.Constraint>
   Effect.gen(function* () {
     const prefix = prefixOf(options.baseUrl)
     const routes = routesOf(api)
+    // Any API is `HttpApi.Top` to whoever reflects it; a constraint can't be shown to be one.
     const books = new Map(
       routes.map((route) => [route, new Book(route, readerOf(api as unknown as HttpApi.Top, route))])
     )

@@ -189,6 +189,7 @@ export const make = <G extends Groups, S = undefined>(
   ...args: [MiddlewareOf<G>] extends [never] ? [options?: Options<G, S>] : [options: Options<G, S>]
 ): Upstream<Operations<G>, S> => {
   const options = (args[0] ?? {}) as AnyOptions<S>
+  // Any API is `HttpApi.Top` to whoever reflects it; a constraint can't be shown to be one.
   const top = api as unknown as HttpApi.Top
   const routes = routesOf(top)
   const basePath = (options.basePath ?? "").replace(/\/$/, "")

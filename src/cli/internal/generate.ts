@@ -62,7 +62,7 @@ const toFailed =
   (error: OpenApiError): Failed => {
     const meant = error.reason === "NothingSelected" ? meantText(document, only) : ""
     const at = error.pointer === "#" || error.pointer === "" ? "" : ` (at ${clean(error.pointer)})`
-    const message = `${clean(file)}${at}: ${clean(error.message)}${meant === "" ? "" : `; ${meant}`}`
+    const message = `${clean(file)}${at}: ${meant === "" ? clean(error.message) : `${clean(error.message).replace(/\.$/, "")}; ${meant}`}`
     return error.reason === "NothingSelected" ? wrongUsage(message) : failed(message)
   }
 

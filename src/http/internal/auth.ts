@@ -1,4 +1,5 @@
 // What is behind `Auth`: where credentials come from, and what one of them does to one request.
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -6,6 +7,7 @@ import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { CallRecord } from "../../internal/call.ts"
 import type { PolicyError } from "../../PolicyError.ts"
 import * as Reason from "../../Reason.ts"
 import { NoCredential, NotSignable } from "./noCredential.ts"
@@ -98,3 +100,42 @@ export const openSource = <A>(
 
 export const sameSecret = (a: Redacted.Redacted, b: Redacted.Redacted): boolean =>
   Redacted.value(a) === Redacted.value(b)
+
+/** Whether an answer says that the credential was no good, and the request not carried out. */
+export const isRefusal = (reason: Reason.Reason, { refusals }: Authorized): boolean =>
+  reason.status !== undefined &&
+  (refusals === undefined ? reason.status === 401 : refusals.includes(reason.status)) &&
+  reason.outcome === "Refused" &&
+  (reason._tag === "Rejected" || reason._tag === "Declared") &&
+  !reason.replayed
+
+/**
+ * Sends once more if there is another credential. Whatever goes wrong on the way there: it was refused. What can be sent once
+ * only is not, but the next call has the other credential.
+ */
+export const renewed = (
+  refusal: Reason.Reason,
+  renew: Effect.Effect<boolean, unknown>,
+  call: CallRecord,
+  once: ((again: boolean) => Effect.Effect<unknown, Reason.Reason>) | undefined
+): Effect.Effect<unknown, Reason.Reason> =>
+  Effect.matchCauseEffect(renew, {
+    onFailure: (cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+      const { message, retryAfter, transient } = reasonOf(Cause.squash(cause))
+      return Effect.fail({ ...refusal, message: `${refusal.message}; ${message}`, transient, retryAfter })
+    },
+    onSuccess: (another) => {
+      if (!another) return Effect.fail(refusal)
+      if (once === undefined) {
+        return Effect.fail({
+          ...refusal,
+          message: `${refusal.message}; the credential was renewed, and this body can be sent once only`
+        })
+      }
+      call.reauthenticate()
+      return Effect.mapError(once(true), (reason) =>
+        reason.outcome === "NotSent" ? { ...reason, outcome: "Refused" as const } : reason
+      )
+    }
+  })

@@ -18,7 +18,10 @@ export interface Collect {
 /** The name of the method, for a transport that has it. */
 export const collect: typeof TypeId = TypeId
 
+/** Whether a value is of a client that collects. The symbol is ours, so who has it has the method. */
+const isCollect = (u: object): u is Collect => Predicate.hasProperty(u, TypeId)
+
 export const collectorOf = (
   response: HttpClientResponse.HttpClientResponse
 ): ((limit: number) => Effect.Effect<Uint8Array, unknown>) | undefined =>
-  Predicate.hasProperty(response, TypeId) ? (limit) => (response as unknown as Collect)[TypeId](limit) : undefined
+  isCollect(response) ? (limit) => response[TypeId](limit) : undefined

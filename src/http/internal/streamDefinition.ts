@@ -25,6 +25,7 @@ const declared = (api: HttpApi.Top, group: string, name: string): HttpApiSchema.
     onGroup() {},
     onEndpoint({ endpoint }) {
       for (const schema of endpoint.success) {
+        // Effect has no guard for its stream schemas: these two fields are what only they have.
         if ("mode" in schema && "contentTypes" in schema) found ??= schema as unknown as HttpApiSchema.StreamSchema
       }
     }

@@ -1,7 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
@@ -9,7 +9,6 @@ import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type * as Idempotency from "../../Idempotency.ts"
 import type { CallRecord, Prepared } from "../../internal/call.ts"
@@ -22,8 +21,9 @@ import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
-import { collectorOf, tooLarge } from "./collect.ts"
-import { type Authorized, reasonOf } from "./auth.ts"
+import { type Authorized, isRefusal, reasonOf, renewed } from "./auth.ts"
+import { abandon, holdsStream, isJson, mediaTypeOf, parse, readBody, toArrayBuffer } from "./body.ts"
+import { tooLarge } from "./collect.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
@@ -315,7 +315,7 @@ export const openHttp = (
         if (known !== undefined) return Effect.fail(known)
       }
       // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
-      // It reads these four, and no other part of a response.
+      // It reads these four, and no other part of a response: the cast says so.
       const buffered = {
         status,
         headers,
@@ -467,114 +467,6 @@ const uploadOf = (input: unknown, kind: "once" | "replayable"): Upload.Upload<un
   return length === undefined || (Number.isSafeInteger(length) && length >= 0)
     ? payload
     : "the contentLength of a body is a number of bytes, 0 or more"
-}
-
-/** Whether an answer says that the credential was no good, and the request not carried out. */
-const isRefusal = (reason: Reason.Reason, { refusals }: Authorized): boolean =>
-  reason.status !== undefined &&
-  (refusals === undefined ? reason.status === 401 : refusals.includes(reason.status)) &&
-  reason.outcome === "Refused" &&
-  (reason._tag === "Rejected" || reason._tag === "Declared") &&
-  !reason.replayed
-
-/**
- * Sends once more if there is another credential. Whatever goes wrong on the way there: it was refused. What can be sent once
- * only is not, but the next call has the other credential.
- */
-const renewed = (
-  refusal: Reason.Reason,
-  renew: Effect.Effect<boolean, unknown>,
-  call: CallRecord,
-  once: ((again: boolean) => Effect.Effect<unknown, Reason.Reason>) | undefined
-): Effect.Effect<unknown, Reason.Reason> =>
-  Effect.matchCauseEffect(renew, {
-    onFailure: (cause) => {
-      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-      const { message, retryAfter, transient } = reasonOf(Cause.squash(cause))
-      return Effect.fail({ ...refusal, message: `${refusal.message}; ${message}`, transient, retryAfter })
-    },
-    onSuccess: (another) => {
-      if (!another) return Effect.fail(refusal)
-      if (once === undefined) {
-        return Effect.fail({
-          ...refusal,
-          message: `${refusal.message}; the credential was renewed, and this body can be sent once only`
-        })
-      }
-      call.reauthenticate()
-      return Effect.mapError(once(true), (reason) =>
-        reason.outcome === "NotSent" ? { ...reason, outcome: "Refused" as const } : reason
-      )
-    }
-  })
-const mediaTypeOf = (headers: Readonly<Record<string, string | undefined>>): string =>
-  headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? ""
-
-/** Whether a success is the stream that was asked for. Bytes may be of any type, but for an error that is told as JSON. */
-const holdsStream = ({ body }: Reading, mediaType: string): boolean =>
-  body.mediaTypes.has(mediaType) || (body.kind === "uint8array" && !isJson(mediaType))
-
-/** Reads a body to its end, or to the limit. A known length is read in one piece. */
-const readBody = (response: Response, limit: number): Effect.Effect<Uint8Array, unknown> => {
-  const collect = collectorOf(response)
-  if (collect !== undefined) return collect(limit)
-  // These have no body, whatever length they speak of; it is read all the same, so that the connection is free again.
-  const bodiless = response.request.method === "HEAD" || response.status === 204 || response.status === 304
-  const length = bodiless ? 0 : Number(response.headers["content-length"] ?? NaN)
-  if (length > limit) return Effect.andThen(abandon(response), Effect.fail(tooLarge))
-  if (bodiless || (length >= 0 && response.headers["content-encoding"] === undefined)) {
-    return Effect.map(response.arrayBuffer, (buffer) => new Uint8Array(buffer))
-  }
-  return Effect.suspend(() => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    return Effect.map(
-      Effect.catch(
-        Stream.runForEach(response.stream, (chunk) => {
-          size += chunk.length
-          if (size > limit) return Effect.fail(tooLarge)
-          chunks.push(chunk)
-          return Effect.void
-        }),
-        (error): Effect.Effect<void, unknown> =>
-          HttpClientError.isHttpClientError(error) && error.reason._tag === "EmptyBodyError"
-            ? Effect.void
-            : Effect.fail(error)
-      ),
-      () => {
-        const body = new Uint8Array(size)
-        let offset = 0
-        for (const chunk of chunks) {
-          body.set(chunk, offset)
-          offset += chunk.length
-        }
-        return body
-      }
-    )
-  })
-}
-
-/** Closes the connection of an answer that nobody reads: Effect does so when the reading of its body is interrupted. */
-const abandon = (response: Response): Effect.Effect<unknown> =>
-  Effect.flatMap(Effect.forkChild(response.arrayBuffer, { startImmediately: true }), Fiber.interrupt)
-
-const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
-  (bytes.byteLength === bytes.buffer.byteLength
-    ? bytes.buffer
-    : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)) as ArrayBuffer
-
-const decodeJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
-const text = new TextDecoder()
-
-/** AWS names the version of its protocol in the media type. */
-const isJson = (mediaType: string): boolean => /^application\/(?:(?:.+\+)?json|x-amz-json-\d+\.\d+)$/.test(mediaType)
-
-/** A body as `classify` sees it. */
-const parse = (mediaType: string, body: Uint8Array): unknown => {
-  const decoded = text.decode(body)
-  if (!isJson(mediaType)) return decoded
-  const exit = decodeJson(decoded)
-  return exit._tag === "Success" ? exit.value : decoded
 }
 
 /** Whether an error says that a body could not be decoded, rather than what it said. */

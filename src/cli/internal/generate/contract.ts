@@ -7,6 +7,7 @@ import type { Canonical, Generated } from "../openapi/contract.ts"
 const form = 1
 
 // A schema of a recursive type would cost more than it finds: whoever edits this file by hand loses a comparison.
+// So the cast: JSON is what it is read as, and its order is that of the file.
 const Part = Schema.Json as unknown as Schema.Codec<Canonical>
 
 const Operation = Schema.Struct({

@@ -4,8 +4,8 @@
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { bin, isMain, run } from "./run.ts"
+import { join, relative } from "node:path"
+import { bin, isMain, root, run } from "./run.ts"
 import { slow } from "./slow.ts"
 
 const files = [
@@ -20,7 +20,12 @@ const files = [
 interface Report {
   readonly numPassedTests: number
   readonly testResults: ReadonlyArray<{
-    readonly assertionResults: ReadonlyArray<{ readonly fullName: string; readonly status: string }>
+    readonly name: string
+    readonly assertionResults: ReadonlyArray<{
+      readonly fullName: string
+      readonly status: string
+      readonly failureMessages?: ReadonlyArray<string>
+    }>
   }>
 }
 
@@ -36,7 +41,8 @@ const main = (): number => {
   const file = join(folder, "report.json")
   const { status } = run(
     bin("vitest"),
-    ["run", ...files, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`],
+    // Their processes start while others run: what one test may take is no measure of anything here.
+    ["run", ...files, "--testTimeout=60000", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`],
     {
       show: true
     }
@@ -47,6 +53,14 @@ const main = (): number => {
     .flatMap(({ assertionResults }) => assertionResults)
     .filter((test) => test.status !== "passed" && test.status !== "failed")
   for (const { fullName } of skipped.slice(0, 5)) console.error(`test:stores: skipped: ${fullName}`)
+  // Once more and last, where a log that was cut keeps them.
+  for (const { assertionResults, name } of report.testResults) {
+    for (const { failureMessages, fullName, status } of assertionResults) {
+      if (status !== "failed") continue
+      console.error(`test:stores: failed: ${relative(root, name)}: ${fullName}`)
+      for (const message of failureMessages ?? []) console.error(message.split("\n").slice(0, 6).join("\n"))
+    }
+  }
   console.log(`test:stores: ${report.numPassedTests} passed, ${skipped.length} skipped`)
   return status !== 0 || skipped.length > 0 || report.numPassedTests === 0 ? 1 : 0
 }

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
 import { demo, exitCode, Output } from "../../examples/checkout/cli.ts"
+import { CurrentHub, Hub } from "../../src/internal/hub.ts"
 import { generateOrders } from "../../examples/checkout/generate-orders.ts"
 
 let folder: string
@@ -31,6 +32,8 @@ const run = Effect.fnUntraced(function* (
 ) {
   const text = { out: "", err: "" }
   const exit = yield* Effect.exit(demo(args)).pipe(
+    // As in a process of its own: what other files of this worker have built is not to be seen on its dashboard.
+    Effect.provideService(CurrentHub, new Hub()),
     Effect.provideService(Output, {
       out: (more) => {
         text.out += more

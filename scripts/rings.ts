@@ -97,6 +97,16 @@ export const exceptions: ReadonlyArray<Exception> = [
     allow: "effect/persistence/CircuitBreaker",
     because: "types only: a breaker that processes share keeps its circuits in Effect's store (DECISIONS)"
   },
+  ...["timer", "clock"].map((rule) => ({
+    file: "src/internal/deadlines.ts",
+    allow: rule,
+    because: "one timer for the limits of all calls on the live clock; any other clock takes Effect's own sleep"
+  })),
+  {
+    file: "src/internal/stack.ts",
+    allow: "clock",
+    because: "how often a stack is taken is no matter of the program's time, and the caller has no fiber yet"
+  },
   {
     file: "src/internal/rateTokens.ts",
     allow: "effect/persistence/RateLimiter",

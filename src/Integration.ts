@@ -30,7 +30,7 @@ import {
   stackOf
 } from "./internal/plan.ts"
 import { compile, type Method, reconcileOf } from "./internal/runner.ts"
-import { callSite } from "./internal/stack.ts"
+import { CallSites } from "./internal/stack.ts"
 import { configured } from "./internal/tune.ts"
 import type * as Operation from "./Operation.ts"
 import { PolicyError } from "./PolicyError.ts"
@@ -407,7 +407,8 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
       const layers = stack.layers.toSpliced(inside < 0 ? stack.layers.length : inside, 0, switching)
       const switched: Stack = { ...stack, layers }
       const { durable, method } = yield* compile(definition, switched, defaults, site, gateOf, drain, observers)
-      methods[name] = (input) => method(input, callSite())
+      const sites = new CallSites()
+      methods[name] = (input) => method(input, sites.take(), sites)
       if (durable !== undefined) durables[name] = durable
     }
     Object.defineProperty(methods, DurableId, { value: durables })
@@ -427,7 +428,7 @@ const build = (self: Any, options: LayerOptions<unknown> | undefined): Effect.Ef
     Object.defineProperty(methods, Controls.ControlId, { value: controlled })
     const hub = yield* Effect.service(CurrentHub)
     yield* Effect.acquireRelease(
-      Effect.sync(() => hub.add({ controlled, running: drain.running })),
+      Effect.sync(() => hub.add({ controlled, running: drain })),
       (leave) => Effect.sync(leave)
     )
     // Added last, so that it runs first: calls that still run need what the policies acquired.

@@ -8,12 +8,13 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Site } from "./Call.ts"
 import { BreakerMetrics } from "./internal/breakerMetrics.ts"
-import { guard } from "./internal/breakerGuard.ts"
+import { fusedGuard, guard } from "./internal/breakerGuard.ts"
 import type { Rules } from "./internal/circuit.ts"
 import { Circuits } from "./internal/circuits.ts"
 import { guardStored, type Store, StoredCircuits } from "./internal/circuitStore.ts"
 import { type BreakerOptions, rulesOf, tunableOf } from "./internal/breakerRules.ts"
 import { format } from "./internal/duration.ts"
+import { fusable } from "./internal/fusable.ts"
 import { describeKey, keyAt, kindOf } from "./internal/keyed.ts"
 import { attemptLayer, fromLayers, type Layer, type Policy } from "./internal/policy.ts"
 import { PolicyError } from "./PolicyError.ts"
@@ -110,7 +111,7 @@ const layer = (options: BreakerOptions): Layer => {
             )
             return state instanceof StoredCircuits
               ? guardStored(state, site, keyed, onStoreError)
-              : guard(state, site, keyed)
+              : fusable(guard(state, site, keyed), fusedGuard(state, site, keyed))
           })
         )
       )

@@ -8,8 +8,19 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Site } from "./Call.ts"
-import { Bucket, type BucketSettings, Deposits, Draw, type RatioSettings, type Tokens } from "./internal/budget.ts"
+import {
+  Bucket,
+  type BucketSettings,
+  type Budget,
+  Deposits,
+  Draw,
+  type RatioSettings,
+  type Tokens
+} from "./internal/budget.ts"
+import type { CallFailure } from "./CallFailure.ts"
+import type { CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
+import { fusable } from "./internal/fusable.ts"
 import { allowanceAround } from "./internal/nesting.ts"
 import { callLayer, fromLayers, type Policy, type Tunable } from "./internal/policy.ts"
 import { nowOf } from "./internal/timer.ts"
@@ -184,16 +195,29 @@ const layerOf = (
           Effect.flatMap(Effect.isEffect(tokens) ? tokens : tokens(site), (made) =>
             site.shared(`budget ${name}`, form.settings, Effect.succeed(made))
           ),
-          (state) => (step) => (call) =>
-            Effect.withFiber((fiber) => {
-              const draw = new Draw(state, allowanceAround(fiber, call)?.budget, site, call)
+          (state) => {
+            const begin = (call: CallRecord, around: Budget | undefined, now: number): Draw => {
+              const draw = new Draw(state, around, site, call)
               call.budget = draw
-              state.begin(nowOf(fiber))
-              return Effect.map(step(call), (value) => {
-                state.succeeded(draw.last)
-                return value
-              })
-            })
+              state.begin(now)
+              return draw
+            }
+            return fusable(
+              (step: (call: CallRecord) => Effect.Effect<unknown, CallFailure>) => (call: CallRecord) =>
+                Effect.withFiber((fiber) => {
+                  const draw = begin(call, allowanceAround(fiber, call)?.budget, nowOf(fiber))
+                  return Effect.map(step(call), (value) => {
+                    state.succeeded(draw.last)
+                    return value
+                  })
+                }),
+              {
+                kind: "budget",
+                begin: (call, now) => begin(call, undefined, now),
+                succeeded: (draw) => state.succeeded((draw as Draw).last)
+              }
+            )
+          }
         )
     })
   ]) as Policy<never, "any">

@@ -6,10 +6,11 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Call, Site } from "./Call.ts"
+import type { Site } from "./Call.ts"
 import type { CallRecord } from "./internal/call.ts"
 import { check, format } from "./internal/duration.ts"
-import { describeKey, type Key, keyAt, kindOf } from "./internal/keyed.ts"
+import { fusable } from "./internal/fusable.ts"
+import { describeKey, type Key, keyAt, type Keyed, keyOf, kindOf } from "./internal/keyed.ts"
 import { Bulkhead, type Permits, type Ticket } from "./internal/permits.ts"
 import { attemptLayer, fromLayers, type Layer, type Policy, type Tunable } from "./internal/policy.ts"
 import { cutAfter, nowOf } from "./internal/timer.ts"
@@ -105,7 +106,6 @@ const layer = (options: BulkheadOptions): Layer => {
     settings,
     build: (site) =>
       Effect.flatMap(keyAt("the bulkhead", options.key, site), (keyed) => {
-        const keyOf = typeof keyed === "string" ? () => keyed : keyed
         return Effect.map(
           site.shared(
             `bulkhead ${name}`,
@@ -113,8 +113,10 @@ const layer = (options: BulkheadOptions): Layer => {
             Effect.sync(() => new Bulkhead(concurrency, queue))
           ),
           (state): ((step: Step) => Step) => {
-            site.clear.push((call) => site.mode() !== "enforce" || state.isFree(keyOf(call)))
-            return limit(state, site, name, keyOf, longest?.millis ?? Infinity)
+            site.clear.push((call) => site.mode() !== "enforce" || state.isFree(keyOf(keyed, call)))
+            // It exists before any call, and needs not be made anew for each.
+            if (typeof keyed === "string") state.keep(keyed)
+            return limit(state, site, name, keyed, longest?.millis ?? Infinity)
           }
         )
       })
@@ -123,7 +125,7 @@ const layer = (options: BulkheadOptions): Layer => {
 
 type Step = (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
 
-const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) => string, maxWait: number) => {
+const limit = (state: Bulkhead, site: Site, name: string, keyed: Keyed, maxWait: number) => {
   const attributes = { [Telemetry.names.integration]: site.integration, [Telemetry.names.policyName]: name }
   const running = Metric.gauge(Telemetry.names.bulkheadRunning, {
     description: "Attempts that hold a permit",
@@ -133,7 +135,8 @@ const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) =>
     description: "Attempts that wait for a permit",
     attributes: { ...attributes, unit: "{attempt}" }
   })
-  return (step: Step): Step =>
+  const transform =
+    (step: Step): Step =>
     (call) =>
       Effect.withFiber((fiber) => {
         const asked = nowOf(fiber)
@@ -155,7 +158,7 @@ const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) =>
         return Effect.onExit(
           // Permits are taken inside what gives them back.
           Effect.suspend(() => {
-            key = keyOf(call)
+            key = keyOf(keyed, call)
             permits = state.of(key)
             if (site.mode() === "observe") {
               const decided = permits.exceed(ticket)
@@ -184,7 +187,28 @@ const limit = (state: Bulkhead, site: Site, name: string, keyOf: (call: Call) =>
           }
         )
       })
+  return fusable(transform, {
+    kind: "guard",
+    keyed,
+    isStateful: true,
+    isClear: (key) => state.isFree(key),
+    enter: (key, _call, fiber) => {
+      const permits = state.of(key)
+      permits.take(free)
+      running.modifyUnsafe(1, fiber.context)
+      return permits
+    },
+    leave: (key, entered, _call, _exit, fiber) => {
+      const permits = entered as Permits
+      running.modifyUnsafe(-1, fiber.context)
+      permits.release(free)
+      state.done(key, permits)
+    }
+  })
 }
+
+/** The ticket of all who never wait: there is nothing to note on it. */
+const free: Ticket = { held: true }
 
 /** Waits for a permit, but no longer than it may. */
 const within = (

@@ -13,6 +13,7 @@ import { boundary } from "./internal/boundary.ts"
 import { kindOf } from "./internal/budget.ts"
 import { CallRecord } from "./internal/call.ts"
 import { format } from "./internal/duration.ts"
+import { fusable } from "./internal/fusable.ts"
 import { allowanceAround } from "./internal/nesting.ts"
 import { callLayer, fromLayers, type Policy, type Setting, standalone } from "./internal/policy.ts"
 import { retrying } from "./internal/retrying.ts"
@@ -163,7 +164,12 @@ export const retry = <E0 = unknown>(
       Effect.withFiber((fiber) => {
         const now = nowOf(fiber)
         const record = alone("retry", now)
-        const call = new CallRecord({ ...record, repeat: options?.repeats === undefined ? "AtMostOnce" : "Idempotent" })
+        const call = new CallRecord({
+          ...record,
+          id: "",
+          correlationId: "",
+          repeat: options?.repeats === undefined ? "AtMostOnce" : "Idempotent"
+        })
         const attempt = Effect.suspend(() => {
           call.sent(nowOf(fiber))
           return Effect.mapError(self, (error): Reason.Reason => {
@@ -200,12 +206,19 @@ export const retryNever = (reason: string): Policy<"retry" | "once", "any"> =>
       limits: { maxAttempts: 1 },
       build: () =>
         Effect.succeed(
-          (step) => (call) =>
-            Effect.withFiber((fiber) => {
-              // Its hedges are extra load of the call around it, as its retries would be.
-              call.budget ??= allowanceAround(fiber, call)?.budget
-              return step(call)
-            })
+          fusable(
+            (step) => (call) =>
+              Effect.withFiber((fiber) => {
+                // Its hedges are extra load of the call around it, as its retries would be.
+                call.budget ??= allowanceAround(fiber, call)?.budget
+                return step(call)
+              }),
+            {
+              kind: "retries",
+              allowance: () => undefined,
+              goOn: (call, _allowance, reason, now) => Effect.fail(call.fail(reason, "retries are switched off", now))
+            }
+          )
         )
     })
   ]) as Policy<"retry" | "once", "any">

@@ -12,6 +12,7 @@ import { check, format } from "./internal/duration.ts"
 import { attemptUntilAnswer, cutByDeadline, deadlineUntilFlow } from "./internal/streamLimits.ts"
 import { attemptLayer, callLayer, type Policy, type Provides, standalone } from "./internal/policy.ts"
 import { alone } from "./internal/alone.ts"
+import { fusable } from "./internal/fusable.ts"
 import { cutAfter, nowOf, withNow } from "./internal/timer.ts"
 import * as Reason from "./Reason.ts"
 
@@ -50,6 +51,10 @@ const deadlineOf = (call: CallRecord): string =>
  */
 export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> => {
   const { millis, problem } = check("the attempt timeout", limit)
+  const cut = (site: Site, call: CallRecord, at: number): Reason.Reason => {
+    site.decided(call, "cut", at)
+    return call.cut(`cut by the attempt timeout of ${format(millis)}`)
+  }
   return standalone(
     attemptLayer({
       slot: "attemptTimeout",
@@ -63,25 +68,25 @@ export const attemptTimeout = (limit: Duration.Input): Alone<"attemptTimeout"> =
       },
       build: (site) =>
         Effect.succeed(
-          (step) => (call) =>
-            withNow((now) => {
-              if (call.stream !== undefined) return attemptUntilAnswer(step, call, call.stream, millis, now, site)
-              const left = call.deadline - now
-              if (site.mode() === "observe") {
-                call.hasFullLimit = true
-                return late(step(call), call, now + millis, site)
-              }
-              call.attemptEndsBy = Math.min(call.deadline, now + millis)
-              // With less time left than the limit, the total deadline is the one that cuts. Where both are equal, the
-              // attempt has its limit all the same, but for what preparing took.
-              call.hasFullLimit = left >= millis * 0.99
-              return millis < left
-                ? cutAfter(step(call), millis, () => {
-                    site.decided(call, "cut", now + millis)
-                    return Effect.fail(call.cut(`cut by the attempt timeout of ${format(millis)}`))
-                  })
-                : step(call)
-            })
+          fusable(
+            (step) => (call) =>
+              withNow((now) => {
+                if (call.stream !== undefined) return attemptUntilAnswer(step, call, call.stream, millis, now, site)
+                const left = call.deadline - now
+                if (site.mode() === "observe") {
+                  call.hasFullLimit = true
+                  return late(step(call), call, now + millis, site)
+                }
+                call.attemptEndsBy = Math.min(call.deadline, now + millis)
+                // With less time left than the limit, the total deadline is the one that cuts. Where both are equal, the
+                // attempt has its limit all the same, but for what preparing took.
+                call.hasFullLimit = left >= millis * 0.99
+                return millis < left
+                  ? cutAfter(step(call), millis, () => Effect.fail(cut(site, call, now + millis)))
+                  : step(call)
+              }),
+            { kind: "timeout", millis, cut: (call, at) => cut(site, call, at) }
+          )
         )
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
@@ -155,7 +160,17 @@ export const totalDeadline = (
         settings: { TOTAL_DEADLINE: { kind: "duration", value: millis } },
         tune: (values) => totalDeadline(values.TOTAL_DEADLINE!, options).layers[0]!
       },
-      build: (site) => Effect.succeed((step) => (call) => run(step(call), call, site))
+      build: (site) =>
+        Effect.succeed(
+          fusable((step) => (call) => run(step(call), call, site), {
+            kind: "total",
+            millis,
+            cut: (call) => {
+              call.cutBy = "deadline"
+              site.decided(call, "cut", call.deadline)
+            }
+          })
+        )
     }),
     <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CallFailure, R> =>
       withNow((now) => {

@@ -417,7 +417,7 @@ const seconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 
  * @since 0.1.0
  */
 export interface OperationMetrics {
-  readonly update: (event: CallObserved, context: Context.Context<never>) => void
+  readonly update: (event: Omit<CallObserved, "traceId" | "correlationId">, context: Context.Context<never>) => void
   readonly active: (delta: 1 | -1, context: Context.Context<never>) => void
   readonly attempt: (
     options: { readonly seconds: number; readonly status: number | undefined; readonly errorType: string | undefined },
@@ -479,9 +479,10 @@ export const makeMetrics = (options: {
   })
   const decisions = new Map<string, Metric.Counter<number>>()
   const http = options.http
-  const attempts = new Map<string, Metric.Histogram<number>>()
+  const attempts = new Map<string | number | undefined, Metric.Histogram<number>>()
   return {
     update(event, context) {
+      // A text that is there already: most calls are of one outcome without an error.
       const id = event.errorType === undefined ? event.callOutcome : `${event.callOutcome} ${event.errorType}`
       let handle = handles.get(id)
       if (handle === undefined) handles.set(id, (handle = make(event.callOutcome, event.errorType, context)))
@@ -516,7 +517,7 @@ export const makeMetrics = (options: {
       active.modifyUnsafe(delta, context)
     },
     attempt(attempt, context) {
-      const id = `${attempt.status} ${attempt.errorType}`
+      const id = attempt.errorType === undefined ? attempt.status : `${attempt.status} ${attempt.errorType}`
       let handle = attempts.get(id)
       if (handle === undefined) {
         const error: Record<string, string> =

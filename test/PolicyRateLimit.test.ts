@@ -860,7 +860,7 @@ describe("Policy.rateLimit: whether an attempt would pass", () => {
         cost: () => price
       })
       const [clear] = site.clear
-      const another = new CallRecord({ ...call, id: "2", input: "another" })
+      const another = new CallRecord({ ...call, id: "2", input: "another", correlationId: "2" })
       assert.isTrue(clear!(call, 0))
       yield* run
       assert.isFalse(clear!(call, 0))

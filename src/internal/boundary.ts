@@ -49,17 +49,7 @@ export const boundary =
       return Effect.matchCauseEffect(
         // Written as the step ends and not after: an interruption in between must not lose an attempt that was sent.
         Effect.onExit(step(call), (exit) => {
-          const end = nowOf(fiber)
-          call.end(
-            Exit.isSuccess(exit)
-              ? "Success"
-              : !Cause.hasInterruptsOnly(exit.cause)
-                ? reasonOf(exit.cause, call)
-                : call.cutBy === undefined
-                  ? "Interrupted"
-                  : call.cut(cutMessage(call)),
-            end
-          )
+          call.end(endOf(exit, call), nowOf(fiber))
           return Effect.void
         }),
         {
@@ -72,12 +62,26 @@ export const boundary =
       )
     })
 
+/** What an attempt ended with, for the call's history. */
+export const endOf = (
+  exit: Exit.Exit<unknown, Reason.Reason>,
+  call: CallRecord
+): Reason.Reason | "Success" | "Interrupted" =>
+  Exit.isSuccess(exit)
+    ? "Success"
+    : !Cause.hasInterruptsOnly(exit.cause)
+      ? reasonOf(exit.cause, call)
+      : call.cutBy === undefined
+        ? "Interrupted"
+        : call.cut(cutMessage(call))
+
 const cutMessage = (call: CallRecord): string =>
   call.cutBy === "deadline"
     ? `cut by the ${call.deadlineOf} of ${format(call.deadline - call.deadlineFrom)}`
     : "cut because the integration shut down"
 
-const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {
+/** Why an attempt may not start at all. */
+export const refuse = (site: Site, call: CallRecord, now: number): Reason.Reason | undefined => {
   if (call.draining) return Reason.make("Draining")
   if (now >= call.deadline) return Reason.make("DeadlineExceeded")
   if (now >= call.leaseUntil) {

@@ -3,21 +3,18 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
-import type { Call, Site } from "../Call.ts"
+import type { Site } from "../Call.ts"
 import * as Reason from "../Reason.ts"
 import { reasonOf } from "./boundary.ts"
 import type { CallRecord } from "./call.ts"
 import type { Circuit, Finding, Rules } from "./circuit.ts"
 import type { Circuits } from "./circuits.ts"
 import { format } from "./duration.ts"
+import type { Guard } from "./fusable.ts"
+import { type Keyed, keyOf } from "./keyed.ts"
 import { nowOf } from "./timer.ts"
 
 export type Attempt = (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
-
-/** The key of every call, or how a call says it. */
-export type Keyed = string | ((call: Call) => string)
-
-export const keyOf = (keyed: Keyed, call: Call): string => (typeof keyed === "string" ? keyed : keyed(call))
 
 const ignored = Reason.make("DeadlineExceeded")
 const timedOut = Reason.make("Timeout")
@@ -133,3 +130,27 @@ export const guard =
         (exit) => Effect.sync(() => settle(exit, nowOf(fiber)))
       )
     })
+
+/** The same breaker for the fused runner, which asks it only where its circuit is closed or forced. */
+export const fusedGuard = (circuits: Circuits, site: Site, keyed: Keyed): Guard => ({
+  kind: "guard",
+  keyed,
+  isStateful: true,
+  isClear: (key, now) => circuits.isClosed(key, now),
+  enter: (key, _call, fiber, now) =>
+    // Forced closed, nothing is recorded.
+    circuits.forced(key) === undefined ? circuits.take(key, now, fiber.context) : undefined,
+  leave: (key, entered, call, exit, fiber, now) => {
+    if (entered === undefined) return
+    const ticket = entered as Circuit
+    const finding = findingOf(exit, call, false, call.attemptStartedAt, circuits.rules, fiber, now)
+    const became = circuits.put(key, ticket, finding, now, fiber.context)
+    if (became !== undefined) site.decided(call, became, now)
+  },
+  refuse: (key, call, now) => {
+    const left = circuits.forced(key) === undefined ? circuits.shutFor(key, now) : 0
+    if (left === 0 || left === Infinity) return undefined
+    site.decided(call, "rejected", now)
+    return rejection(key, left)
+  }
+})

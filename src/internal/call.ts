@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type * as Tracer from "effect/Tracer"
 import type { Call, Phase, PolicyDecision } from "../Call.ts"
 import { type Attempt, CallFailure, type Stopped } from "../CallFailure.ts"
 import type { Repeat } from "../Idempotency.ts"
@@ -16,19 +17,34 @@ export interface Prepared {
   readonly place: (key: string) => Reason.Reason | undefined
   /** Sends once, reads the answer to its end, and decodes it. */
   readonly send: (call: CallRecord) => Effect.Effect<unknown, Reason.Reason>
+  /**
+   * The same for what is no effect: it begins at once, and gives the exit, or an effect that has yet to be run for it. It
+   * never throws. Absent where `send` is the only way.
+   */
+  readonly start?: (
+    call: CallRecord,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    proceed: (effect: Effect.Effect<unknown, Reason.Reason>) => void,
+    now: number
+  ) => Leaf
   /** What is sent, as JSON, without the key and without credentials. Absent where the input says it all. */
   readonly request?: (() => unknown) | undefined
 }
 
+/** What was begun, and can be told to stop. */
+export interface Leaf {
+  readonly abort: () => void
+}
+
 /** The mutable record behind `Call`. One per logical call; only the runner and the built-in layers write it. */
 export class CallRecord implements Call {
-  readonly id: string
+  private readonly number: string | number
   readonly integration: string
   readonly operation: string
   readonly repeat: Repeat
   readonly input: unknown
   readonly startedAt: number
-  correlationId: string
+  private readonly given: string | undefined
   key: string | undefined = undefined
   deadline = Infinity
   /** Whose deadline that is. */
@@ -108,30 +124,55 @@ export class CallRecord implements Call {
   lastReason: Reason.Reason | undefined = undefined
   /** The input, validated and encoded. */
   prepared: Prepared | undefined = undefined
+  /** Preparing that was begun and has to wait. */
+  preparing: Fiber.Fiber<Prepared, Reason.Reason> | undefined = undefined
+  /** When it ended, if whoever ended it knew: by the clock, and for spans. */
+  endedAt: number | undefined = undefined
+  endedAtNanos: bigint | undefined = undefined
+  /** Of the whole call, once it is observed. */
+  span: Tracer.Span | undefined = undefined
 
   constructor(options: {
-    readonly id: string
+    /** A number is made into a text when somebody asks for it. */
+    readonly id: string | number
     readonly integration: string
     readonly operation: string
     readonly repeat: Repeat
     readonly input: unknown
     readonly startedAt: number
-    readonly correlationId: string
+    /** Without one, it is the id of the trace, or its own. */
+    readonly correlationId: string | undefined
   }) {
-    this.id = options.id
+    this.number = options.id
     this.integration = options.integration
     this.operation = options.operation
     this.repeat = options.repeat
     this.input = options.input
     this.startedAt = options.startedAt
     this.deadlineFrom = options.startedAt
-    this.correlationId = options.correlationId
+    this.given = options.correlationId
   }
 
-  readonly outcome = (): Outcome.Outcome =>
-    this.prior === "NotSent"
+  get id(): string {
+    const { number } = this
+    return typeof number === "string" ? number : `${this.startedAt.toString(36)}-${number.toString(36)}`
+  }
+
+  /** Of the span of the call, unless no tracer sees it. */
+  get traceId(): string | undefined {
+    const id = this.span?.traceId
+    return id === "noop" ? undefined : id
+  }
+
+  get correlationId(): string {
+    return this.given ?? (this.resumed ? undefined : this.traceId) ?? this.id
+  }
+
+  outcome(): Outcome.Outcome {
+    return this.prior === "NotSent"
       ? Outcome.fold(this.attempts)
       : Outcome.fold([{ outcome: this.prior, resolves: false }, ...this.attempts])
+  }
 
   /**
    * One of several legs that run at once: it has an attempt of its own, and everything else is the call's. What it did is

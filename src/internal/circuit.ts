@@ -163,6 +163,8 @@ export const record = (
   const streak = !counts ? self.streak : failed ? self.streak + 1 : 0
   const failures = counts && rules.rate !== undefined ? push(self.failures, rules.rate.size, failed) : self.failures
   const slower = rules.slow !== undefined && (counts || slow) ? push(self.slow, rules.slow.size, slow) : self.slow
-  const next: Circuit = { ...self, lastActivity: now, streak, failures, slow: slower }
+  const isSame =
+    self.lastActivity === now && streak === self.streak && failures === self.failures && slower === self.slow
+  const next: Circuit = isSame ? self : { ...self, lastActivity: now, streak, failures, slow: slower }
   return trips(rules, next) ? open() : next
 }

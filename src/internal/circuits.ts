@@ -13,7 +13,7 @@ const idle = 3_600_000
 const sweepEvery = 600_000
 
 interface Entry {
-  readonly circuit: Circuit
+  circuit: Circuit
   /** What telemetry was told last. */
   readonly word: Word
 }
@@ -95,6 +95,12 @@ export class Circuits implements BreakerControl {
     return circuit === undefined || isIdle(circuit, now, idle) ? undefined : circuit
   }
 
+  /** For how long it turns attempts away: 0 for not at all, `Infinity` while its probe runs. */
+  shutFor(key: string, now: number): number {
+    const circuit = this.at(key, now)
+    return circuit === undefined ? 0 : shutFor(circuit, now)
+  }
+
   /** Whether an attempt is sure to pass. A half-open circuit may need its one probe for a call of its own. */
   isClosed(key: string, now: number): boolean {
     const forced = this.forced(key)
@@ -136,9 +142,14 @@ export class Circuits implements BreakerControl {
   private set(key: string, circuit: Circuit, services: Services): Circuit {
     const forced = this.forced(key)
     const word = forced === undefined ? wordOf(circuit) : forced === "open" ? "forced_open" : "closed"
-    const before = this.entries.get(key)?.word
+    const entry = this.entries.get(key)
+    const before = entry?.word
+    if (entry !== undefined && before === word) {
+      entry.circuit = circuit
+      return circuit
+    }
     this.entries.set(key, { circuit, word })
-    if (before !== word) this.tell(key, word, services)
+    this.tell(key, word, services)
     if ((before ?? "closed") !== word) this.metrics.moved(before ?? "closed", word, services)
     return circuit
   }

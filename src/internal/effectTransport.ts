@@ -1,15 +1,19 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Call } from "../Call.ts"
 import { describeIssue } from "../PolicyDecode.ts"
 import * as Reason from "../Reason.ts"
 import type { CallRecord, Prepared } from "./call.ts"
-import { servicesOf, withServices } from "./context.ts"
+import { provideServices, servicesOf, withServices } from "./context.ts"
 import type { OpenSite, Transport } from "./definition.ts"
+import { exitOf } from "./exit.ts"
 import { makeKeep } from "./keep.ts"
 import * as limits from "./limits.ts"
+import { Sending } from "./sending.ts"
 import { nowOf } from "./timer.ts"
 
 interface Options {
@@ -66,12 +70,18 @@ export const openEffect = (options: Options) => {
       const raw = (input: unknown, call: CallRecord, fiber: AnyFiber): Effect.Effect<unknown, Reason.Reason> => {
         if (options.call !== undefined) {
           const invoke = options.call
-          return Effect.tryPromise({
-            try: (signal) => {
-              const sending = Object.assign(Object.create(call), { signal })
-              return invoke(input, sending, client) as Promise<unknown>
-            },
-            catch: (error) => reasonFor(error, call, fiber)
+          return Effect.callback<unknown, Reason.Reason>((resume) => {
+            const sending = new Sending(call)
+            const invoked = Result.try(() =>
+              invoke(input, sending, client).then(
+                (value) => resume(Effect.succeed(value)),
+                (error) => resume(Effect.suspend(() => Effect.fail(reasonFor(error, call, fiber))))
+              )
+            )
+            if (Result.isFailure(invoked)) {
+              resume(Effect.suspend(() => Effect.fail(reasonFor(invoked.failure, call, fiber))))
+            }
+            return Effect.sync(() => sending.abort())
           })
         }
         return Effect.mapError(
@@ -79,8 +89,40 @@ export const openEffect = (options: Options) => {
           (error) => reasonFor(error, call, fiber)
         )
       }
+      /** What an answer of a promise is worth: an exit, unless a schema has to wait or the application is asked. */
+      const answered = (value: unknown, call: CallRecord): Effect.Effect<unknown, Reason.Reason> => {
+        if (decode === undefined) return Effect.succeed(value)
+        const decoded = Result.try(() => decode(value) as Effect.Effect<unknown, Schema.SchemaError>)
+        if (Result.isFailure(decoded)) return Effect.die(decoded.failure)
+        const done = exitOf(decoded.success)
+        if (done !== undefined && Exit.isSuccess(done)) return Effect.succeed(done.value)
+        call.phase = "answered"
+        call.pending = Reason.make("BodyLost", {
+          message: "the answer arrived, but was not decoded in time",
+          outcome: unread
+        })
+        return Effect.mapError(decoded.success, (error) =>
+          Reason.make("InvalidResponse", { message: describeIssue(error), outcome: unread })
+        )
+      }
+      const start = (input: unknown): NonNullable<Prepared["start"]> => {
+        const invoke = options.call!
+        return (call, fiber, proceed, now) => {
+          call.sent(now)
+          const sending = new Sending(call)
+          const failed = (error: unknown) => proceed(Effect.suspend(() => Effect.fail(reasonFor(error, call, fiber))))
+          const invoked = Result.try(() =>
+            invoke(input, sending, client).then((value) => proceed(answered(value, call)), failed)
+          )
+          if (Result.isFailure(invoked)) failed(invoked.failure)
+          return sending
+        }
+      }
+      // What the application has to judge, or what needs services to be read, is run as an effect.
+      const begins = options.call !== undefined && options.classifyAnswer === undefined && services === undefined
       const prepared = (input: unknown): Prepared => ({
         place: () => undefined,
+        ...(begins ? { start: start(input) } : undefined),
         send: (call) =>
           Effect.withFiber((fiber) => {
             call.sent(nowOf(fiber))
@@ -108,7 +150,7 @@ export const openEffect = (options: Options) => {
                       Reason.make("InvalidResponse", { message: describeIssue(error), outcome: unread })
                     )
                   })
-            return Effect.provideContext(decoded, withServices(fiber.context, services))
+            return provideServices(decoded, services)
           })
       })
       return {

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Call, Decided, Mode, Site } from "../Call.ts"
 import * as Reason from "../Reason.ts"
 import type { CallRecord } from "./call.ts"
+import { fusable } from "./fusable.ts"
 import type { Slot } from "./order.ts"
 import * as P from "./policy.ts"
 import { withNow } from "./timer.ts"
@@ -60,12 +61,22 @@ export const switchLayer = (self: Switch): P.Layer =>
     build: (site) =>
       Effect.sync(() => {
         site.clear.push(() => !self.off)
-        return (step) => (call) =>
-          self.off
-            ? withNow((now) => {
-                site.decided(call, "rejected", now)
-                return Effect.fail(Reason.make("CircuitOpen", { message: "switched off by an operator" }))
-              })
-            : step(call)
+        return fusable(
+          (step) => (call) =>
+            self.off
+              ? withNow((now) => {
+                  site.decided(call, "rejected", now)
+                  return Effect.fail(Reason.make("CircuitOpen", { message: "switched off by an operator" }))
+                })
+              : step(call),
+          {
+            kind: "guard",
+            keyed: "",
+            isStateful: false,
+            isClear: () => !self.off,
+            enter: () => undefined,
+            leave: () => {}
+          }
+        )
       })
   })

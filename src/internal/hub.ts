@@ -7,7 +7,7 @@ import type { Controlled } from "./control.ts"
 export interface Registered {
   readonly controlled: Controlled
   /** The calls that run, which their layer keeps for its own end: who looks on needs no list of its own. */
-  readonly running: ReadonlySet<{ readonly call: CallRecord }>
+  readonly running: Iterable<{ readonly call: CallRecord }> & { readonly size: number }
 }
 
 /** Is told how every call ended, exactly once. One that throws is ignored. */

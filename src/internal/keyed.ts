@@ -11,6 +11,11 @@ import { PolicyError } from "../PolicyError.ts"
  */
 export type Key = "integration" | "operation" | "host" | ((call: Call) => string)
 
+/** The key of every call, or how a call says it. */
+export type Keyed = string | ((call: Call) => string)
+
+export const keyOf = (keyed: Keyed, call: Call): string => (typeof keyed === "string" ? keyed : keyed(call))
+
 /** The kind of a key, for settings and plans. */
 export const kindOf = (key: Key | undefined): "integration" | "operation" | "host" | "call" =>
   typeof key === "function" ? "call" : (key ?? "integration")
@@ -22,11 +27,7 @@ export const describeKey = (key: Key | undefined): string => {
 }
 
 /** A key that every call of an operation has, or the function that reads it from the call. */
-export const keyAt = (
-  what: string,
-  key: Key | undefined,
-  site: Site
-): Effect.Effect<string | ((call: Call) => string), PolicyError> => {
+export const keyAt = (what: string, key: Key | undefined, site: Site): Effect.Effect<Keyed, PolicyError> => {
   if (typeof key === "function") return Effect.succeed(key)
   if (key === "operation") return Effect.succeed(site.operation)
   if (key !== "host") return Effect.succeed(site.integration)

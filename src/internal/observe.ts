@@ -1,15 +1,15 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import * as References from "effect/References"
+import type * as LogLevel from "effect/LogLevel"
+import * as Result from "effect/Result"
 import type * as Tracer from "effect/Tracer"
 import type { Attempt, CallFailure } from "../CallFailure.ts"
 import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { CallRecord } from "./call.ts"
+import type { Env } from "./env.ts"
 import { withoutStack } from "./stack.ts"
-
-const names = Telemetry.names
 
 /**
  * The value of `error.type` for a reason: a status if one was read and is at fault, else a word of a closed list. A 2xx is
@@ -92,32 +92,38 @@ export const spanExit = (tag: string, message: string): Exit.Exit<never, Error> 
     })
   )
 
-/** Calls every observer; one that throws is ignored. */
+/** Calls every observer; one that throws is ignored. Gives what is to be logged of that. */
 export const notify = (
   observers: ReadonlyArray<(event: Telemetry.CallObserved) => void>,
   event: Telemetry.CallObserved
-): Effect.Effect<void> =>
-  Effect.forEach(
-    observers,
-    (observe) =>
-      Effect.catchCause(
-        Effect.sync(() => observe(event)),
-        (cause) => Effect.logDebug("an observer of breakwater failed and was ignored", cause)
-      ),
-    { discard: true }
-  )
+): Effect.Effect<void> | undefined => {
+  let failed: Effect.Effect<void> | undefined
+  for (const observe of observers) {
+    const told = Result.try(() => observe(event))
+    if (Result.isSuccess(told)) continue
+    const line = Effect.logDebug("an observer of breakwater failed and was ignored", Cause.die(told.failure))
+    failed = failed === undefined ? line : Effect.andThen(failed, line)
+  }
+  return failed
+}
+
+/** At which level the line of a call is written; `undefined` if it is not. */
+export const levelOf = (
+  { levels, minimumLogLevel }: Env,
+  outcome: Telemetry.CallOutcome
+): LogLevel.LogLevel | undefined => {
+  const good = outcome === "ok" || outcome === "ok_after_retry" || outcome === "cancelled"
+  const level = good ? levels.ok : levels.failed
+  return level === undefined || isBelow(level, minimumLogLevel) ? undefined : level
+}
 
 /** The one log line of a call. */
 export const log = (
-  fiber: Fiber.Fiber<unknown, unknown>,
+  level: LogLevel.LogLevel,
   event: Telemetry.CallObserved,
   span: Tracer.Span,
   failure: CallFailure | undefined
 ): Effect.Effect<void> => {
-  const levels = fiber.getRef(Telemetry.LogLevels)
-  const good = event.callOutcome === "ok" || event.callOutcome === "ok_after_retry" || event.callOutcome === "cancelled"
-  const level = good ? levels.ok : levels.failed
-  if (level === undefined || isBelow(level, fiber.getRef(References.MinimumLogLevel))) return Effect.void
   const attempts = Telemetry.attemptsMade(event)
   const line = Effect.logWithLevel(level as never)(
     `${event.integration} ${event.operation} ${event.callOutcome}` +
@@ -148,10 +154,4 @@ export const log = (
 }
 
 const levels = ["All", "Trace", "Debug", "Info", "Warn", "Error", "Fatal", "None"]
-const isBelow = (level: string, minimum: string) => levels.indexOf(level) < levels.indexOf(minimum)
-
-export const callAttributes = (call: CallRecord): Record<string, unknown> => ({
-  [names.integration]: call.integration,
-  [names.operation]: call.operation,
-  [names.peer]: call.integration
-})
+export const isBelow = (level: string, minimum: string) => levels.indexOf(level) < levels.indexOf(minimum)

@@ -112,6 +112,7 @@ export class Bulkhead {
   private readonly concurrency: number
   private readonly queue: number
   private readonly keys = new Map<string, Permits>()
+  private readonly kept = new Set<string>()
 
   constructor(concurrency: number, queue: number) {
     this.concurrency = concurrency
@@ -125,7 +126,13 @@ export class Bulkhead {
     return permits
   }
 
+  /** Keeps a key that comes with every call. */
+  keep(key: string): void {
+    this.kept.add(key)
+  }
+
   done(key: string, permits: Permits): void {
+    if (this.kept.has(key)) return
     if (permits.taken === 0 && permits.waiting.size === 0 && this.keys.get(key) === permits) this.keys.delete(key)
   }
 
@@ -137,7 +144,7 @@ export class Bulkhead {
 
   /** How many keys have attempts. */
   get size(): number {
-    return this.keys.size
+    return [...this.keys.values()].filter((permits) => permits.taken > 0 || permits.waiting.size > 0).length
   }
 
   /** Attempts that run, of all keys. */

@@ -6,6 +6,7 @@ import * as Exhaustion from "../Exhaustion.ts"
 import * as Idempotency from "../Idempotency.ts"
 import type { Definition, StreamPlan } from "./definition.ts"
 import { check, format, formatBoth } from "./duration.ts"
+import { composedBecause } from "./fusable.ts"
 import { order, rank, type Slot } from "./order.ts"
 import type { Classify } from "../Reason.ts"
 import { nameOf, seenAround } from "./nesting.ts"
@@ -218,6 +219,11 @@ export interface OperationPlan {
   /** Milliseconds, the limit of a fallback included. */
   readonly worstCaseTime: number
   readonly exhausted: string
+  /**
+   * Why its calls are not run by the fused runner, which costs a call a fraction of what one wrapper for each layer costs:
+   * a layer of the application, for one. `undefined` if they are.
+   */
+  readonly composedBecause: string | undefined
   /** The limits of a stream, what its end looks like and how it goes on; `worstCaseTime` is that of its first element. */
   readonly stream?: ReadonlyArray<string> | undefined
 }
@@ -272,8 +278,17 @@ export const planOf = (integration: string, name: string, definition: Definition
       definition.writeAhead === undefined
         ? Exhaustion.describe({ decision: stack.decision })
         : "stored before it is sent; the outbox goes on with it",
+    composedBecause: notFused(stack.layers, definition),
     ...(definition.stream === undefined ? {} : { stream: definition.stream.describe })
   }
+}
+
+/** What it is run without at the moment counts too: a mode is the calls', and may be changed. */
+const notFused = (layers: ReadonlyArray<P.Layer>, definition: Definition): string | undefined => {
+  const because = composedBecause(layers, definition)
+  if (because !== undefined) return because
+  const other = layers.find(({ mode }) => mode !== "enforce")
+  return other === undefined ? undefined : `${other.name} is in mode ${other.mode}`
 }
 
 const requests = (count: number): string => `${count} ${count === 1 ? "request" : "requests"}`
@@ -295,6 +310,7 @@ export const formatPlan = (integration: string, operations: ReadonlyArray<Operat
       ),
       `    repeats    ${operation.key}`,
       `    exhausted  ${operation.exhausted}`,
+      ...(operation.composedBecause === undefined ? [] : [`    composed   ${operation.composedBecause}`]),
       ...(operation.stream ?? []).map((line) => `    stream     ${line}`),
       "    layers, outermost first",
       ...operation.layers.map((layer) => `      ${layer.slot.padEnd(16)} ${layer.describe}`)

@@ -13,6 +13,8 @@ import * as Telemetry from "../Telemetry.ts"
 import { margin } from "./boundary.ts"
 import { kindOf } from "./budget.ts"
 import type { CallRecord } from "./call.ts"
+import { exitOf } from "./exit.ts"
+import { fusable, type Retries } from "./fusable.ts"
 import { Allowance, allowanceAround, Current, nameOf, note } from "./nesting.ts"
 import { nowOf, withNow } from "./timer.ts"
 
@@ -200,7 +202,28 @@ export const retrying = (
     )
   }
 
-  return (call: CallRecord): Effect.Effect<unknown, CallFailure> =>
+  const allowanceOf = (call: CallRecord): Allowance | undefined =>
+    // What makes no retries of its own leaves those inside it theirs.
+    maxAttempts === 1
+      ? undefined
+      : new Allowance(nameOf(call.integration, call.operation), maxAttempts, site.limits.hedges ?? 0, call.budget)
+
+  /** Lets the retries inside be taken from an allowance until `self` ends. */
+  const within = (allowance: Allowance, self: Effect.Effect<unknown, CallFailure>) =>
+    Effect.onExit(Effect.provideService(self, Current, allowance), () => {
+      allowance.ended = true
+      return Effect.void
+    })
+
+  /** Goes on after a first try that was made elsewhere, with no other call around this one. */
+  const afterFirst: Retries["goOn"] = (call, allowance, reason, now) => {
+    if (!reason.transient) return Effect.fail(call.fail(reason, "not transient", now))
+    const run: Run = { call, allowance, nested: false, acts: true, tries: 1, driver: undefined }
+    const rest = again(run, call.fail(reason, "retries are switched off", now))
+    return allowance === undefined || exitOf(rest) !== undefined ? rest : within(allowance, rest)
+  }
+
+  const retried = (call: CallRecord): Effect.Effect<unknown, CallFailure> =>
     Effect.withFiber((fiber) => {
       const around = allowanceAround(fiber, call)
       call.budget ??= around?.budget
@@ -210,22 +233,10 @@ export const retrying = (
         const run = once({ call, allowance: around, nested: true, acts, tries: 1, driver: undefined })
         return told === undefined ? run : Effect.andThen(told, run)
       }
-      // What makes no retries of its own leaves those inside it theirs.
-      if (maxAttempts === 1 || !acts) {
-        return once({ call, allowance: undefined, nested: false, acts, tries: 1, driver: undefined })
-      }
-      const { hedges = 0 } = site.limits
-      const allowance = new Allowance(nameOf(call.integration, call.operation), maxAttempts, hedges, call.budget)
-      return Effect.onExit(
-        Effect.provideService(
-          once({ call, allowance, nested: false, acts, tries: 1, driver: undefined }),
-          Current,
-          allowance
-        ),
-        () => {
-          allowance.ended = true
-          return Effect.void
-        }
-      )
+      const allowance = acts ? allowanceOf(call) : undefined
+      const run = once({ call, allowance, nested: false, acts, tries: 1, driver: undefined })
+      return allowance === undefined ? run : within(allowance, run)
     })
+
+  return fusable(retried, { kind: "retries", allowance: allowanceOf, goOn: afterFirst })
 }

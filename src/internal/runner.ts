@@ -1,17 +1,16 @@
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
-import type { AttemptStep, Call, CallStep, PolicyDecision, Site } from "../Call.ts"
-import * as Deadline from "../Deadline.ts"
-import { type CallFailure, isCallFailure } from "../CallFailure.ts"
+import type { AttemptStep, Call, CallStep, Site } from "../Call.ts"
+import type { CallFailure } from "../CallFailure.ts"
 import type { Decision } from "../Exhaustion.ts"
 import { Cipher, OutboxStore } from "../OutboxStore.ts"
 import { isIdempotencyKey, toText, toUuid } from "../IdempotencyKey.ts"
@@ -20,7 +19,7 @@ import { PolicyError } from "../PolicyError.ts"
 import { applyCase } from "../PolicyTranslate.ts"
 import * as Reason from "../Reason.ts"
 import * as Telemetry from "../Telemetry.ts"
-import { attemptSpan } from "./attemptSpan.ts"
+import { attemptSpan, AttemptSpans } from "./attemptSpan.ts"
 import { boundary } from "./boundary.ts"
 import { CallRecord, type Prepared } from "./call.ts"
 import { type Services, servicesOf, withServices } from "./context.ts"
@@ -28,12 +27,17 @@ import type { Definition } from "./definition.ts"
 import type { Drain, Ticket } from "./drain.ts"
 import { CurrentHub } from "./hub.ts"
 import { type Gate, siteOf, standsAside } from "./gate.ts"
-import { callAttributes, callOutcome, errorType, log, notify, spanExit } from "./observe.ts"
+import { conclude, failureOf, type Told } from "./conclude.ts"
+import { envOf } from "./env.ts"
+import { exitOf } from "./exit.ts"
+import { composedBecause, fusableOf } from "./fusable.ts"
+import { fuse, Fusing, type Parts, stepOf } from "./fused.ts"
+import { type Attributes, nanosOf, startSpan } from "./span.ts"
 import type { Durable } from "./durable.ts"
 import type { Defaults, Stack } from "./plan.ts"
 import { judged, settled } from "./precondition.ts"
 import { park, writeAhead } from "./storing.ts"
-import { setCallSite } from "./stack.ts"
+import { type CallSites, setCallSite } from "./stack.ts"
 import { StreamRecord, streamOf } from "./streaming.ts"
 import { withTotal } from "./streamLimits.ts"
 import { cutAfter, nowOf } from "./timer.ts"
@@ -42,7 +46,11 @@ import { cutAfter, nowOf } from "./timer.ts"
 const fallbackLimit = 1_000
 
 /** What one client method runs. */
-export type Method = (input: unknown, site: Error) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+export type Method = (
+  input: unknown,
+  site: Error | undefined,
+  sites: CallSites
+) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
 
 let calls = 0
 
@@ -75,6 +83,8 @@ export const compile = (
           : { method: definition.about.http.method, server: transport.server?.address, port: transport.server?.port }
     })
 
+    const spans = new AttemptSpans(definition.about, transport.server, metrics, site)
+    const fusing = new Fusing()
     // From the inside out.
     let attempt: AttemptStep = (call) => (call as CallRecord).prepared!.send(call as CallRecord)
     const condition = definition.strategy._tag === "Conditional" ? definition.strategy : undefined
@@ -85,10 +95,11 @@ export const compile = (
       const own = siteOf(site, gate)
       if (layer.level === "attempt") {
         const transform = yield* layer.build(own)
-        attempt = aside(gate, attempt, transform(attempt))
+        const outer = transform(attempt)
+        fusing.add(gate, fusableOf(transform) ?? fusableOf(outer))
+        attempt = aside(gate, attempt, outer)
         // The span goes around the attempt's own timeout, and inside everything that waits.
-        if (layer.slot === "attemptTimeout")
-          attempt = attemptSpan(definition.about, transport.server, metrics, attempt) as AttemptStep
+        if (layer.slot === "attemptTimeout") attempt = attemptSpan(spans, attempt) as AttemptStep
       } else {
         wrapped ??= boundary(site, attempt) as CallStep
         if (layer.slot === "totalDeadline") {
@@ -99,10 +110,24 @@ export const compile = (
           wrapped = prepareWith(definition, transport.prepare, wrapped)
         }
         const transform = yield* layer.build(own)
-        wrapped = aside(gate, wrapped, transform(wrapped))
+        const outer = transform(wrapped)
+        fusing.add(gate, fusableOf(transform) ?? fusableOf(outer))
+        wrapped = aside(gate, wrapped, outer)
       }
     }
     const whole = wrapped!
+    const parts =
+      composedBecause(stack.layers, definition) === undefined
+        ? fusing.done(site, spans, preparedNow(definition, transport.prepare))
+        : undefined
+    const begin = parts === undefined ? undefined : fuse(parts, whole)
+    const fused = begin === undefined ? whole : stepOf(begin)
+    const told: Told = { metrics, observers, hub }
+    const attributes: Attributes = [
+      [Telemetry.names.integration, site.integration],
+      [Telemetry.names.operation, site.operation],
+      [Telemetry.names.peer, site.integration]
+    ]
     const orElse = stack.orElse
     const name = `${site.integration} ${site.operation}`
     const translate = (failure: CallFailure, input: unknown): unknown => {
@@ -110,98 +135,66 @@ export const compile = (
       return translated !== undefined ? translated : orElse(failure, input as never)
     }
     const record = (input: unknown, fiber: Fiber.Fiber<unknown, unknown>, correlationId: string | undefined) => {
-      const startedAt = nowOf(fiber)
-      const id = `${startedAt.toString(36)}-${(++calls).toString(36)}`
+      const env = envOf(fiber)
       const call = new CallRecord({
-        id,
+        id: ++calls,
         integration: site.integration,
         operation: site.operation,
         repeat: site.repeat,
         input,
-        startedAt,
-        correlationId: correlationId ?? id
+        startedAt: env.clock.currentTimeMillisUnsafe(),
+        correlationId
       })
-      call.deadline = fiber.getRef(Deadline.Current) ?? Infinity
+      if (env.deadline !== undefined) call.deadline = env.deadline
       return call
     }
 
     /** What is to be parked is prepared even while the layer closes. */
     const parks = definition.writeAhead === undefined && stack.decision._tag === "Park"
 
-    /** Runs a call and tells of it, once. */
+    /** Runs a call and tells of it, once. `map` makes the error of its failure. */
     const perform = (
       call: CallRecord,
       fiber: Fiber.Fiber<unknown, unknown>,
       run: CallStep,
       links: ReadonlyArray<Tracer.SpanLink>,
-      callSite: Error | undefined
-    ): Effect.Effect<unknown, CallFailure> => {
-      const { startedAt } = call
-      // Nothing may come between the start of a call and what must happen at its end.
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.makeSpan(name, { kind: "internal", attributes: callAttributes(call), links }), (span) => {
-          const traceId = span.traceId === "noop" ? undefined : span.traceId
-          if (!call.resumed && fiber.getRef(Telemetry.CorrelationId) === undefined && traceId !== undefined)
-            call.correlationId = traceId
-          metrics.active(1, fiber.context)
-          const ticket = drain.enter(call, fiber)
-          call.draining = ticket === undefined
-          const body =
-            ticket === undefined && !parks
-              ? Effect.fail(call.fail(Reason.make("Draining"), "not transient", startedAt))
-              : Effect.withParentSpan(run(call), span, { captureStackTrace: false })
-          return Effect.matchCauseEffect(
-            Effect.onExit(restore(body), (exit) => {
-              metrics.active(-1, fiber.context)
-              const failure = failureOf(exit, call, fiber)
-              const event = observe(call, failure, exit, traceId, nowOf(fiber))
-              metrics.update(event, fiber.context)
-              span.attribute(Telemetry.names.outcome, event.callOutcome)
-              span.attribute(Telemetry.names.effect, event.outcome)
-              span.attribute(Telemetry.names.attempts, Telemetry.attemptsMade(event))
-              span.attribute(Telemetry.names.correlationId, event.correlationId)
-              if (event.retryDelay > 0) span.attribute(Telemetry.names.retryDelay, event.retryDelay / 1000)
-              if (event.queueWait > 0) span.attribute(Telemetry.names.queueWait, event.queueWait / 1000)
-              if (event.stream !== undefined) streamAttributes(span, event.stream)
-              if (event.key !== undefined) span.attribute(Telemetry.names.key, event.key)
-              if (event.errorType !== undefined) span.attribute(Telemetry.names.errorType, event.errorType)
-              const after = failure?.reason.retryAfter
-              if (after !== undefined) span.attribute(Telemetry.names.retryAfter, Duration.toSeconds(after))
-              for (const decision of event.decisions) spanEvent(span, decision)
-              span.end(
-                fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
-                Exit.isSuccess(exit)
-                  ? Exit.void
-                  : failure === undefined
-                    ? Exit.failCause(exit.cause as Cause.Cause<never>)
-                    : spanExit(failure.reason._tag, failure.reason.message)
-              )
-              const own = fiber.getRef(Telemetry.Observers)
-              const all =
-                own.length === 0 ? observers : observers.length === 0 ? own : [...new Set([...observers, ...own])]
-              const written = log(fiber, event, span, failure)
-              const watched = hub.watchers.length === 0 ? written : Effect.andThen(notify(hub.watchers, event), written)
-              const told = all.length === 0 ? watched : Effect.andThen(notify(all, event), watched)
-              if (ticket === undefined) return told
-              return Effect.andThen(told, call.lingering === undefined ? ticket.leave : leaveLater(call, ticket))
-            }),
-            {
-              onSuccess: Effect.succeed,
-              onFailure: (cause) => {
-                if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-                const failure = failureOf(Exit.failCause(cause), call, fiber)!
-                if (callSite !== undefined) setCallSite(failure, callSite)
-                return Effect.fail(failure)
-              }
+      callSite: Error | undefined,
+      sites: CallSites | undefined,
+      map: ((failure: CallFailure, input: unknown) => unknown) | undefined
+    ): Effect.Effect<unknown, unknown> => {
+      let ticket: Ticket | undefined
+      return Effect.catchCause(
+        Effect.onExitPrimitive(
+          // Begun inside of what ends it: nothing may come between the start of a call and what must happen at its end.
+          Effect.callback<unknown, CallFailure>((resume) => {
+            call.span = startSpan(fiber, name, "internal", fiber.cache.span, attributes, links, nanosOf(fiber))
+            metrics.active(1, fiber.context)
+            ticket = drain.enter(call, fiber)
+            call.draining = ticket === undefined
+            if (ticket === undefined && !parks) {
+              return resume(Effect.fail(call.fail(Reason.make("Draining"), "not transient", call.startedAt)))
             }
-          )
-        })
+            // The fused form gives the call's span to what it runs, and to nothing else.
+            if (begin !== undefined && run === fused) return begin(call, fiber, resume)
+            return resume(Effect.withParentSpan(run(call), call.span, { captureStackTrace: false }))
+          }),
+          (exit) => (call.span === undefined ? undefined : conclude(told, call, exit, fiber, ticket))
+        ),
+        (cause) => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          const failure = failureOf(Exit.failCause(cause), call, fiber)!
+          if (sites !== undefined) {
+            sites.failed()
+            setCallSite(failure, callSite)
+          }
+          return Effect.fail(map === undefined ? failure : map(failure, call.input))
+        }
       )
     }
 
     const prepareOnly = prepareWith(definition, transport.prepare, () => Effect.void)
     const bounds = definition.writeAhead ?? (stack.decision._tag === "Park" ? stack.decision.bounds : undefined)
-    let run = exhaust(stack.decision, services, whole)
+    let run = exhaust(stack.decision, services, fused)
     let durable: Durable | undefined
     if (bounds !== undefined) {
       const context = yield* Effect.context<never>()
@@ -247,54 +240,40 @@ export const compile = (
             call.lastInDoubtAt = times.inDoubtAt
             call.leaseUntil = times.leaseUntil
             onCall(call)
-            return Effect.map(
-              Effect.exit(perform(call, fiber, whole, linksOf(entry.traceparent), undefined)),
-              (exit) => ({
-                exit,
-                call
-              })
-            )
+            // Without `map` it fails with what the call failed with.
+            const done = perform(call, fiber, whole, linksOf(entry.traceparent), undefined, undefined, undefined)
+            return Effect.map(Effect.exit(done as Effect.Effect<unknown, CallFailure>), (exit) => ({ exit, call }))
           })
       }
       run =
         definition.writeAhead === undefined
-          ? park(store.value, durable, prepareOnly, whole)
-          : writeAhead(store.value, durable, Infinity, prepareOnly, whole)
+          ? park(store.value, durable, prepareOnly, fused)
+          : writeAhead(store.value, durable, Infinity, prepareOnly, fused)
     }
     const { stream } = definition
     if (stream !== undefined) {
       const { firstByte, idle, total } = stream.limits
       const limits = { idle, total, boundToStatus: firstByte === Infinity }
       const bounded = withTotal(run)
-      const streaming: Method = (input, callSite) =>
+      const streaming: Method = (input, callSite, sites) =>
         streamOf((handoff) =>
           Effect.withFiber((fiber) => {
-            const call = record(input, fiber, fiber.getRef(Telemetry.CorrelationId))
+            const call = record(input, fiber, envOf(fiber).correlationId)
             call.stream = new StreamRecord(handoff, limits)
-            return Effect.mapError(perform(call, fiber, bounded, [], callSite), (failure) => translate(failure, input))
+            return perform(call, fiber, bounded, none, callSite, sites, translate)
           })
         )
       return { method: streaming, durable }
     }
-    const method: Method = (input, callSite) =>
+    const method: Method = (input, callSite, sites) =>
       Effect.withFiber<unknown, unknown>((fiber) => {
-        const call = record(input, fiber, fiber.getRef(Telemetry.CorrelationId))
-        return Effect.mapError(perform(call, fiber, run, [], callSite), (failure) => translate(failure, input))
+        const call = record(input, fiber, envOf(fiber).correlationId)
+        return perform(call, fiber, run, none, callSite, sites, translate)
       })
     return { method, durable }
   })
 
-/** What the call gave up may still run when it has ended. Until then a closing layer waits for it. */
-const leaveLater = (call: CallRecord, ticket: Ticket): Effect.Effect<void> =>
-  Effect.sync(() => {
-    call.over = true
-    let running = call.lingering!.length
-    for (const fiber of call.lingering!) {
-      fiber.addObserver(() => {
-        if (--running === 0) Effect.runSync(ticket.leave)
-      })
-    }
-  })
+const none: ReadonlyArray<Tracer.SpanLink> = []
 
 /** The call that stored an entry, as a link of the span that makes it. */
 const linksOf = (traceparent: string | undefined): ReadonlyArray<Tracer.SpanLink> => {
@@ -302,74 +281,6 @@ const linksOf = (traceparent: string | undefined): ReadonlyArray<Tracer.SpanLink
   return traceId === undefined || spanId === undefined
     ? []
     : [{ span: Tracer.externalSpan({ traceId, spanId, sampled: flags === "01" }), attributes: {} }]
-}
-
-/** The failure behind an exit. A defect of a custom layer becomes one, so that none escapes. */
-const failureOf = (
-  exit: Exit.Exit<unknown, CallFailure>,
-  call: CallRecord,
-  fiber: Fiber.Fiber<unknown, unknown>
-): CallFailure | undefined => {
-  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
-  for (const reason of exit.cause.reasons) {
-    if (Cause.isFailReason(reason) && isCallFailure(reason.error)) return reason.error
-  }
-  const defect = Cause.squash(exit.cause)
-  return call.fail(
-    Reason.make("Failed", { message: "a layer of the policy died", cause: defect, outcome: call.outcome() }),
-    "not transient",
-    nowOf(fiber)
-  )
-}
-
-const observe = (
-  call: CallRecord,
-  failure: CallFailure | undefined,
-  exit: Exit.Exit<unknown, unknown>,
-  traceId: string | undefined,
-  now: number
-): Telemetry.CallObserved => ({
-  integration: call.integration,
-  operation: call.operation,
-  callOutcome: Exit.isFailure(exit) && failure === undefined ? "cancelled" : callOutcome(call, failure),
-  outcome:
-    failure === undefined
-      ? Exit.isSuccess(exit) && !call.fellBack && call.stored === undefined
-        ? "Applied"
-        : call.outcome()
-      : failure.outcome,
-  errorType: failure === undefined ? undefined : errorType(failure.reason),
-  attempts: call.attempts,
-  startedAt: call.startedAt,
-  latency: now - call.startedAt,
-  retryDelay: call.waited,
-  queueWait: call.totalQueued,
-  queuedFor: { bulkhead: call.totalQueued - call.totalQueuedForRate, ratelimit: call.totalQueuedForRate },
-  correlationId: call.correlationId,
-  traceId,
-  key: call.key,
-  requestId: (call.attempts.findLast(({ reason }) => reason === "Success") ?? call.attempts.at(-1))?.requestId,
-  decisions: call.decisions ?? nothing,
-  ...(call.stream === undefined ? undefined : { stream: call.stream.observed(call.startedAt) })
-})
-
-const nothing: ReadonlyArray<PolicyDecision> = []
-
-const streamAttributes = (span: Tracer.Span, { bytes, elements, firstElement }: Telemetry.StreamObserved): void => {
-  span.attribute(Telemetry.names.streamElements, elements)
-  span.attribute(Telemetry.names.streamBytes, bytes)
-  if (firstElement !== undefined) span.attribute(Telemetry.names.streamFirstElement, firstElement / 1000)
-}
-
-/** What a layer decided, as an event of the call's span. A retry has one of its own, with its delay. */
-const spanEvent = (span: Tracer.Span, decision: PolicyDecision): void => {
-  if (decision.decided === "retried" && decision.mode === "enforce") return
-  span.event(Telemetry.names.policyEvent, BigInt(Math.round(decision.at * 1e6)), {
-    [Telemetry.names.policy]: decision.policy,
-    [Telemetry.names.policyName]: decision.name,
-    [Telemetry.names.decided]: decision.decided,
-    [Telemetry.names.mode]: decision.mode
-  })
 }
 
 /** Goes around a layer that is off. */
@@ -382,44 +293,61 @@ const aside = <E>(
 
 /** Validates, derives the key and encodes, once per call. */
 const prepareWith = (
-  definition: Definition,
+  { strategy }: Definition,
   prepare: (input: unknown) => Effect.Effect<Prepared, Reason.Reason>,
   step: CallStep
 ): CallStep => {
-  const strategy = definition.strategy
   const keyed = strategy._tag === "Keyed" ? strategy : undefined
-  return (call) =>
+  return (call) => {
+    const record = call as CallRecord
     // One that is stored is prepared when it is read, or before it is stored.
-    (call as CallRecord).prepared !== undefined
-      ? step(call)
-      : Effect.matchCauseEffect(
-          Effect.flatMap(prepare(call.input), (prepared) => {
-            const record = call as CallRecord
-            record.prepared = prepared
-            if (keyed === undefined) return Effect.void
-            const derived = Effect.try({
-              try: () => keyed.derive(call.input as never),
-              catch: (cause) => invalid("`derive` threw", cause)
-            })
-            return Effect.flatMap(derived, (key) => placeKey(keyed, key, prepared, record))
-          }),
-          {
-            onSuccess: () => step(call),
-            onFailure: (cause) => {
-              if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-              const reason = cause.reasons.find(Cause.isFailReason)?.error
-              return Effect.withFiber((fiber) =>
-                Effect.fail(
-                  (call as CallRecord).fail(
-                    reason ?? invalid("preparing it threw", Cause.squash(cause)),
-                    "not transient",
-                    nowOf(fiber)
-                  )
-                )
-              )
-            }
-          }
-        )
+    if (record.prepared !== undefined) return step(call)
+    const { preparing } = record
+    const prepared =
+      preparing === undefined
+        ? prepare(call.input)
+        : Effect.onInterrupt(Fiber.join(preparing), () => Fiber.interrupt(preparing))
+    return Effect.matchCauseEffect(
+      Effect.flatMap(prepared, (prepared) => {
+        record.prepared = prepared
+        const refused = keyed === undefined ? undefined : placeKey(keyed, prepared, record)
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      }),
+      {
+        onSuccess: () => step(call),
+        onFailure: (cause) => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          const reason = cause.reasons.find(Cause.isFailReason)?.error
+          return Effect.withFiber((fiber) =>
+            Effect.fail(
+              record.fail(reason ?? invalid("preparing it threw", Cause.squash(cause)), "not transient", nowOf(fiber))
+            )
+          )
+        }
+      }
+    )
+  }
+}
+
+/** The same for the fused runner: whether it is done, at once. What has to wait, or is wrong, is left to `prepareWith`. */
+const preparedNow = (
+  { strategy }: Definition,
+  prepare: (input: unknown) => Effect.Effect<Prepared, Reason.Reason>
+): Parts["prepare"] => {
+  const keyed = strategy._tag === "Keyed" ? strategy : undefined
+  return (call, fiber) => {
+    if (call.prepared !== undefined) return true
+    const making = prepare(call.input)
+    let done = exitOf(making)
+    if (done === undefined) {
+      call.preparing = Effect.runForkWith(Context.add(fiber.context, Tracer.ParentSpan, call.span!))(making)
+      done = call.preparing.pollUnsafe()
+    }
+    if (done === undefined || Exit.isFailure(done)) return false
+    if (keyed !== undefined && placeKey(keyed, done.value, call) !== undefined) return false
+    call.prepared = done.value
+    return true
+  }
 }
 
 /** Looks before anything is sent: an earlier process may have carried the same intent out. */
@@ -472,25 +400,26 @@ const lookFirst =
       })
     })
 
-/** Turns the key into text, checks it, and puts it where the provider reads it. */
+/** Derives the key, turns it into text, checks it, and puts it where the provider reads it. */
 const placeKey = (
   keyed: Extract<Definition["strategy"], { readonly _tag: "Keyed" }>,
-  key: unknown,
   prepared: Prepared,
   call: CallRecord
-): Effect.Effect<void, Reason.Reason> => {
-  if (!isIdempotencyKey(key)) return Effect.fail(invalid("`derive` returned no IdempotencyKey"))
+): Reason.Reason | undefined => {
+  const derived = Result.try(() => keyed.derive(call.input as never))
+  if (Result.isFailure(derived)) return invalid("`derive` threw", derived.failure)
+  const key: unknown = derived.success
+  if (!isIdempotencyKey(key)) return invalid("`derive` returned no IdempotencyKey")
   const text = keyed.placement.format === "uuid" ? toUuid(key) : toText(key)
   const problem = checkKey(text, keyed.placement.maxLength)
-  if (problem !== undefined) return Effect.fail(invalid(problem))
+  if (problem !== undefined) return invalid(problem)
   call.key = text
   if (keyed.issuedAt !== undefined) {
     const issuedAt = keyed.issuedAt(call.input as never)
-    if (!Number.isFinite(issuedAt)) return Effect.fail(invalid(`\`issuedAt\` returned ${issuedAt}, no time`))
+    if (!Number.isFinite(issuedAt)) return invalid(`\`issuedAt\` returned ${issuedAt}, no time`)
     call.firstSentAt = issuedAt
   }
-  const refused = prepared.place(text)
-  return refused === undefined ? Effect.void : Effect.fail(refused)
+  return prepared.place(text)
 }
 
 const invalid = (message: string, cause?: unknown) => Reason.make("InvalidInput", { message, cause })

@@ -54,7 +54,8 @@ export const plan = (operation: string): OperationPlan => ({
   outageLoad: 1.5,
   retriedInside: [],
   worstCaseTime: 30_000,
-  exhausted: "fails"
+  exhausted: "fails",
+  composedBecause: undefined
 })
 
 export const operation = (name: string, more: Partial<OperationSnapshot> = {}): OperationSnapshot => ({

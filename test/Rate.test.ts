@@ -366,6 +366,20 @@ describe("a wait that can't fit", () => {
     })
   )
 
+  it.effect("is turned away at once, where one before it takes all there is and begins a new interval", () =>
+    Effect.gen(function* () {
+      const bucket = limiterOf({ limit: 3 }).bucket("a", 0)
+      yield* bucket.acquire(new Ticket(2, Infinity))
+      yield* start(bucket, new Ticket(3, Infinity))
+      // The one before goes on at 667, and the next token is there at 1,000.3.
+      const late = yield* start(bucket, new Ticket(1, 1_000))
+      const fits = yield* start(bucket, new Ticket(1, 1_001))
+      assert.deepStrictEqual(told(yield* Fiber.await(late)), Duration.millis(1_001))
+      yield* TestClock.adjust(1_001)
+      assert.deepStrictEqual(fits.pollUnsafe(), Exit.void)
+    })
+  )
+
   it.effect("is told in whole milliseconds, and never too early", () =>
     Effect.gen(function* () {
       const bucket = limiterOf().bucket("a", 0)

@@ -73,6 +73,21 @@ describe("a bucket of tokens", () => {
     })
   )
 
+  it.effect("knows that one who takes all of it begins the next interval, and those behind wait for that", () =>
+    Effect.gen(function* () {
+      const tokens = tokensOf("token-bucket", undefined, 1_000)
+      yield* tokens.take(2)
+      // The third token is there at 666.7 and taken at 667: the next comes 333.3 later, and not at 1,000.
+      assert.deepStrictEqual(
+        [[3], [3, 1], [2, 2], [3, 3], [3, 1, 3]].map((costs) => tokens.estimate(costs, 100)),
+        [567, 901, 900, 1_567, 1_901]
+      )
+      yield* TestClock.adjust(667)
+      assert.strictEqual(yield* tokens.take(3), 0)
+      assert.strictEqual(yield* tokens.take(1), 334)
+    })
+  )
+
   it.effect("gets back what was not spent, and no more than it would have had", () =>
     Effect.gen(function* () {
       const tokens = tokensOf("token-bucket")

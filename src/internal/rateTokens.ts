@@ -97,15 +97,32 @@ export class Tokens {
 
   /** How long until all these may pass, one after the other. */
   estimate(costs: ReadonlyArray<number>, now: number): number {
+    return this.isWindow ? this.estimateInWindows(costs, now) : this.estimateInBucket(costs, now)
+  }
+
+  private estimateInBucket(costs: ReadonlyArray<number>, now: number): number {
+    const { limit } = this.settings
+    let level = this.available(now)
+    let since = level >= limit ? now : this.since + this.cameBack(this.since, now) * this.refill
+    let wait = 0
+    // Below zero it is a debt, which is paid an interval at a time.
+    const untilPaid = (debt: number) => Math.max(1, Math.ceil(since + Math.ceil(debt) * this.refill - now))
+    for (const cost of costs) {
+      const left = level - cost
+      // A bucket that is full when tokens are taken begins its next interval then. What had come of the last one is lost to
+      // those behind, so that this cost and theirs can't be paid as one.
+      if (left < 0 && level + Math.ceil(-left) >= limit) {
+        wait = untilPaid(-left)
+        since = now + wait
+        level = Math.max(0, limit - cost)
+      } else level = left
+    }
+    return level < 0 ? untilPaid(-level) : wait
+  }
+
+  private estimateInWindows(costs: ReadonlyArray<number>, now: number): number {
     const { limit, window } = this.settings
     let room = this.available(now)
-    if (!this.isWindow) {
-      const total = costs.reduce((sum, cost) => sum + cost, 0)
-      if (total <= room) return 0
-      return room >= limit
-        ? Math.ceil(Math.ceil(total - limit) * this.refill)
-        : Math.max(1, Math.ceil(this.since + Math.ceil(total - this.level) * this.refill - now))
-    }
     let windows = 0
     for (const cost of costs) {
       if (cost > room) {

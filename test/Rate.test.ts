@@ -680,6 +680,146 @@ describe("a store that others share", () => {
     })
   )
 
+  /** What is there now of a bucket of three or so, of which one comes back every 100 ms or so. */
+  const there = (store: Store, limit = 3, refill = 100) =>
+    Effect.map(
+      store.tokenBucket({
+        key: "{test:a}",
+        tokens: 0,
+        limit,
+        refillRate: Duration.millis(refill),
+        allowOverflow: false
+      }),
+      ([remaining]) => remaining
+    )
+
+  const three = (store: Store, limit = 3, refill = 100) =>
+    limiterOf({ limit, window: limit * refill }, store).bucket("a", 0)
+
+  /** A store that looks when it is asked, and answers 20 ms later. */
+  const behind = (store: Store): Store => ({
+    ...store,
+    tokenBucket: (options) => Effect.tap(store.tokenBucket(options), () => Effect.sleep(20))
+  })
+
+  it.effect("is asked what is there before a token goes back, where others may have taken", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const [mine, theirs] = [three(store), three(store)]
+      const ticket = new Ticket(1, Infinity)
+      yield* mine.acquire(ticket)
+      yield* TestClock.adjust(50)
+      yield* theirs.acquire(new Ticket(2, Infinity))
+      yield* TestClock.adjust(30)
+      yield* mine.end(ticket, 0)
+      // Without the first the bucket would have been full until 50, and have one now: its second comes at 150.
+      const seen: Array<number> = []
+      for (const millis of [0, 20, 49]) {
+        yield* TestClock.adjust(millis)
+        seen.push(yield* there(store))
+      }
+      assert.deepStrictEqual(seen, [0, 1, 1])
+    })
+  )
+
+  it.effect("gets a token back though others took, where it would not have been full", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const [mine, theirs] = [three(store, 5), three(store, 5)]
+      yield* theirs.acquire(new Ticket(3, Infinity))
+      yield* TestClock.adjust(10)
+      const ticket = new Ticket(1, Infinity)
+      yield* mine.acquire(ticket)
+      yield* TestClock.adjust(10)
+      yield* theirs.acquire(new Ticket(1, Infinity))
+      yield* TestClock.adjust(30)
+      yield* mine.end(ticket, 0)
+      assert.strictEqual(yield* there(store, 5), 1)
+    })
+  )
+
+  it.effect("has what came back taken again where others took while it was on its way", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const mine = three(behind(store))
+      const ticket = new Ticket(1, Infinity)
+      yield* start(mine, ticket)
+      yield* TestClock.adjust(50)
+      yield* mine.end(ticket, 0)
+      // Two are there when it is asked at 50, and its answer is here at 70.
+      yield* TestClock.adjust(10)
+      yield* three(store).acquire(new Ticket(2, Infinity))
+      const seen: Array<number> = []
+      for (const millis of [0, 10, 19, 1, 9, 1]) {
+        yield* TestClock.adjust(millis)
+        seen.push(yield* there(store))
+      }
+      // Without the first there would have been one from 60, and the next at 160.
+      assert.deepStrictEqual(seen, [0, 1, 1, 0, 0, 1])
+    })
+  )
+
+  it.effect("is never fuller than full, where two attempts of one process give back at once", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const mine = three(behind(store))
+      const tickets = [new Ticket(1, Infinity), new Ticket(1, Infinity)]
+      for (const ticket of tickets) yield* start(mine, ticket)
+      yield* TestClock.adjust(120)
+      for (const ticket of tickets) yield* mine.end(ticket, 0)
+      yield* TestClock.adjust(20)
+      assert.strictEqual(yield* there(store), 3)
+    })
+  )
+
+  it.effect("is as full as it can be soon after two processes gave back at once", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const [mine, theirs] = [three(behind(store)), three(behind(store))]
+      const tickets = [new Ticket(1, Infinity), new Ticket(1, Infinity)] as const
+      yield* start(mine, tickets[0])
+      yield* start(theirs, tickets[1])
+      yield* TestClock.adjust(30)
+      // Each knows of the other.
+      yield* start(mine, new Ticket(3, 0))
+      yield* TestClock.adjust(110)
+      yield* mine.end(tickets[0], 0)
+      yield* theirs.end(tickets[1], 0)
+      const seen: Array<number> = []
+      for (const millis of [20, 20]) {
+        yield* TestClock.adjust(millis)
+        seen.push(yield* there(store))
+      }
+      assert.deepStrictEqual(seen, [4, 3])
+    })
+  )
+
+  it.effect("that once never answered gets back what later attempts did not spend", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      let dead = false
+      const mine = three(
+        {
+          ...store,
+          tokenBucket: (options) => Effect.suspend(() => (dead ? Effect.never : store.tokenBucket(options)))
+        },
+        3,
+        1_000
+      )
+      const ticket = new Ticket(1, Infinity)
+      yield* mine.acquire(ticket)
+      dead = true
+      yield* mine.end(ticket, 0)
+      yield* TestClock.adjust("1 minute")
+      dead = false
+      const next = new Ticket(2, Infinity)
+      yield* mine.acquire(next)
+      assert.strictEqual(yield* there(store, 3, 1_000), 1)
+      yield* mine.end(next, 0)
+      assert.strictEqual(yield* there(store, 3, 1_000), 3)
+    })
+  )
+
   it.effect("says how long others were told to pause, and that closes it here", () =>
     Effect.gen(function* () {
       const store = yield* memory

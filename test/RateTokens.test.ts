@@ -3,13 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer } from "effect"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { type Settings, type Store, Tokens, type Without } from "../src/internal/rateTokens.ts"
+import { type Settings, type Store, Tokens, Without } from "../src/internal/rateTokens.ts"
 
 /** Three tokens; one comes back every 100 ms, or all of them every 300 ms. */
 const tokensOf = (algorithm: Settings["algorithm"], shared?: Store, window = 300) =>
   new Tokens("k", { algorithm, limit: 3, window }, shared, 0)
 
-const none = (): Without => ({ level: 0, since: 0 })
+const none = () => new Without()
 
 describe("a bucket of tokens", () => {
   it.effect("has what is left and what came back, and never more than its limit", () =>
@@ -217,6 +217,90 @@ describe("a bucket of tokens", () => {
       // What was refused was taken by nobody.
       yield* tokens.take(1)
       assert.deepStrictEqual([running.level, over.level], [1, 2])
+    })
+  )
+})
+
+describe("a bucket of tokens that others share", () => {
+  const memory = Effect.map(Layer.build(Layer.fresh(RateLimiter.layerStoreMemory)), (context) =>
+    Context.get(context, RateLimiter.RateLimiterStore)
+  )
+
+  /** A store that is asked some time before it looks, and answers some time after. */
+  const far = (store: Store, way: { there: number; back: number }): Store => ({
+    ...store,
+    tokenBucket: (options) =>
+      Effect.suspend(() =>
+        Effect.andThen(
+          Effect.sleep(way.there),
+          Effect.tap(store.tokenBucket(options), () => Effect.sleep(way.back))
+        )
+      )
+  })
+
+  it.effect("counts what others took against one that may give back, where it is refused more too", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const [mine, theirs] = [tokensOf("token-bucket", store), tokensOf("token-bucket", store)]
+      const running = none()
+      yield* mine.take(1, running)
+      yield* theirs.take(2)
+      assert.strictEqual(yield* mine.take(3), 300)
+      assert.strictEqual(running.level, 1)
+      assert.strictEqual(yield* mine.take(1), 100)
+      assert.strictEqual(running.level, 1)
+    })
+  )
+
+  it.effect("gets all of it back though the store's clock is read later than it was asked", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const way = { there: 0, back: 0 }
+      const mine = tokensOf("token-bucket", far(store, way))
+      yield* tokensOf("token-bucket", store).take(2)
+      yield* TestClock.adjust(30)
+      const one = none()
+      const taking = yield* Effect.forkChild(mine.take(1, one), { startImmediately: true })
+      yield* TestClock.adjust(30)
+      assert.strictEqual(yield* Fiber.join(taking), 0)
+      way.there = 20
+      const looking = yield* Effect.forkChild(mine.look, { startImmediately: true })
+      yield* TestClock.adjust(20)
+      yield* Fiber.join(looking)
+      assert.strictEqual(mine.backOf(1, 0, one, 80), 1)
+    })
+  )
+
+  it.effect("knows that a token that came back while the store's answer was on its way was taken by nobody", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const mine = tokensOf("token-bucket", far(store, { there: 0, back: 20 }))
+      yield* tokensOf("token-bucket", store).take(1)
+      const one = none()
+      const taking = yield* Effect.forkChild(mine.take(1, one), { startImmediately: true })
+      yield* TestClock.adjust(90)
+      yield* Fiber.join(taking)
+      const looking = yield* Effect.forkChild(mine.look, { startImmediately: true })
+      yield* TestClock.adjust(20)
+      yield* Fiber.join(looking)
+      assert.strictEqual(one.level, 2)
+      assert.strictEqual(mine.available(110), 2)
+    })
+  )
+
+  it.effect("is stale while something was there that others may have taken", () =>
+    Effect.gen(function* () {
+      const store = yield* memory
+      const mine = tokensOf("token-bucket", store)
+      yield* mine.take(2)
+      assert.isTrue(mine.isStale(0))
+      yield* mine.take(1)
+      assert.deepStrictEqual(
+        [0, 99, 100].map((now) => mine.isStale(now)),
+        [false, false, true]
+      )
+      assert.isFalse(tokensOf("token-bucket").isStale(0))
+      assert.isFalse(tokensOf("fixed-window", store).isStale(0))
     })
   )
 })

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Reason from "../Reason.ts"
 import { format } from "./duration.ts"
-import { type Settings, type Store, Tokens, type Without } from "./rateTokens.ts"
+import { type Settings, type Store, Tokens, Without } from "./rateTokens.ts"
 import { cutAfter, nowOf, withNow } from "./timer.ts"
 
 /** A provider is believed for an hour, as in Effect's store. Then one attempt finds out. */
@@ -25,7 +25,7 @@ export class Ticket {
   /** Whether its tokens were taken, and from which window. */
   taken = false
   window = 0
-  readonly without: Without = { level: 0, since: 0 }
+  readonly without = new Without()
   /** The number of the provider's word on what is left, when they were taken. */
   noted = 0
   /** Whether it was let through, and whether it is over. */
@@ -343,14 +343,29 @@ export class Bucket {
   /** Gives back what an attempt did not cost, or takes what it cost more. */
   private correct(ticket: Ticket, cost: number): Effect.Effect<void> {
     if (!ticket.taken) return Effect.void
-    this.tokens.forget(ticket.without)
     const more = cost - ticket.cost
     // What the provider said later is its own account.
     if (cost === 0 && ticket.noted === this.noted) this.left += ticket.cost
-    if (more > 0) return this.outside(this.tokens.force(more))
-    if (more === 0) return Effect.void
-    const back = this.tokens.giveBack(ticket.cost, cost, ticket.window, ticket.without)
-    return Effect.map(this.outside(back), () => this.wake(this.head))
+    if (more < 0) return this.giveBack(ticket, cost)
+    this.tokens.forget(ticket.without)
+    return more > 0 ? this.outside(this.tokens.force(more)) : Effect.void
+  }
+
+  private giveBack(ticket: Ticket, cost: number): Effect.Effect<void> {
+    const { limiter, tokens } = this
+    const { without } = ticket
+    return withNow((now) => {
+      const back = tokens.giveBack(ticket.cost, cost, ticket.window, without)
+      const wake = () => this.wake(this.head)
+      if (limiter.shared === undefined) return Effect.map(back, wake)
+      // A store that never answers must not have it remembered for ever.
+      const given = Effect.map(limiter.ask(back, undefined), () => tokens.forget(without))
+      const begin = (self: Effect.Effect<void>) => Effect.forkDetach(self, { startImmediately: true })
+      // Judged by what was there before others took, too much would go back.
+      return tokens.isStale(now) && tokens.backOf(ticket.cost, cost, without, now) > 0
+        ? Effect.asVoid(begin(Effect.flatMap(limiter.ask(tokens.look, undefined), () => Effect.map(given, wake))))
+        : Effect.map(begin(given), wake)
+    })
   }
 
   /** Lets nothing through for as long as the provider asked. */

@@ -18,9 +18,13 @@ export interface Settings {
  * What would be there had an attempt not taken its tokens. What it gives back must leave no more than that: a bucket that
  * would have been full in between has lost what came back meanwhile.
  */
-export interface Without {
-  level: number
-  since: number
+export class Without {
+  level = 0
+  since = 0
+  /** Whether its intervals begin at other times than those of the bucket: it would have been full, and then taken from. */
+  apart = false
+  /** What is on its way back to the store. */
+  coming = 0
 }
 
 /** The environment's store, if there is one. */
@@ -91,6 +95,11 @@ export class Tokens {
     return Math.min(limit, this.level + this.cameBack(this.since, now))
   }
 
+  /** What there was at most when an interval began, had nobody taken anything. */
+  private mostAt(began: number): number {
+    return Math.min(this.settings.limit, this.level + this.cameBack(this.since, began + 0.001))
+  }
+
   private cameBack(since: number, now: number): number {
     return Math.max(0, Math.floor((now - since) / this.refill))
   }
@@ -150,19 +159,65 @@ export class Tokens {
     return Effect.asVoid(this.isWindow ? this.moveInWindow(tokens, false) : this.moveInBucket(tokens, false, without))
   }
 
+  /**
+   * Whether others may have taken since the last look into the store, so that what may go back is not known. They can't
+   * where nothing was there to be taken.
+   */
+  isStale(now: number): boolean {
+    return this.shared !== undefined && !this.isWindow && this.available(now) > 0
+  }
+
+  /** What is on its way back to the store, of all attempts. */
+  private get coming(): number {
+    let sum = 0
+    for (const { coming } of this.without) sum += coming
+    return sum
+  }
+
+  /** Asks the store what is there, and takes nothing. */
+  readonly look: Effect.Effect<void> = Effect.suspend(() => Effect.asVoid(this.moveInBucket(0, true)))
+
+  /** What may go back of what an attempt took, all but its cost. */
+  backOf(taken: number, cost: number, without: Without, now: number): number {
+    return Math.max(0, Math.min(taken - cost, this.missing(without, now) - cost))
+  }
+
+  /** How many whole tokens there are less than there would be without an attempt. */
+  private missing(without: Without, now: number): number {
+    const { limit } = this.settings
+    const { coming } = this
+    this.refillWithout(without, now)
+    const level = Math.min(limit, without.level + coming)
+    const since = this.since + this.cameBack(this.since, now) * this.refill
+    // A full bucket begins its next interval with the next token. Else one that began too early is a token less.
+    const early = level < limit && without.since - since > 0.001 ? 1 : 0
+    return level - this.available(now) - coming - early
+  }
+
   /** Gives back of what an attempt took, all but its cost. */
   giveBack(taken: number, cost: number, window: number, without: Without): Effect.Effect<void> {
     return withNow((now) => {
       if (this.isWindow) {
         return this.windowAt(now) === window ? Effect.asVoid(this.moveInWindow(cost - taken, false)) : Effect.void
       }
-      const { limit } = this.settings
-      this.refillWithout(without, now)
-      const since = this.since + this.cameBack(this.since, now) * this.refill
-      const back = Math.min(taken, without.level - this.available(now)) - cost
-      // A full bucket begins its next interval with the next token. Else one that began too early is a token less.
-      const early = without.level < limit && without.since - since > 0.001 ? 1 : 0
-      return back - early > 0 ? Effect.asVoid(this.moveInBucket(early - back, false)) : Effect.void
+      const back = this.backOf(taken, cost, without, now)
+      if (back === 0) return Effect.sync(() => this.forget(without))
+      without.coming = back
+      const given = Effect.flatMap(this.moveInBucket(-back, false), () => this.takeAgain(back, cost, without))
+      return Effect.onExit(given, () => Effect.sync(() => this.forget(without)))
+    })
+  }
+
+  /** Others took, or gave back, while something was on its way back to the store: what is too much is taken again. */
+  private takeAgain(back: number, cost: number, without: Without): Effect.Effect<void> {
+    // Nobody waits any longer for what a store says so late.
+    if (this.shared === undefined || !this.without.has(without)) return Effect.void
+    return withNow((now) => {
+      // It came back to the bucket as it is, and not to what would be there without the attempt.
+      without.level -= back
+      without.coming = 0
+      const over = Math.max(this.level - this.settings.limit, cost - this.missing(without, now))
+      return over > 0 ? this.force(Math.min(back, over)) : Effect.void
     })
   }
 
@@ -193,20 +248,24 @@ export class Tokens {
           withNow(Effect.succeed),
           ([remaining, elapsed], after) => {
             const denied = strict && remaining < 0
-            const byOthers = this.shared === undefined ? 0 : Math.max(0, this.available(after) - remaining - tokens)
-            this.level = denied ? remaining + tokens : remaining
+            const before = remaining + tokens
+            const byOthers = this.shared === undefined ? 0 : Math.max(0, this.mostAt(after - elapsed) - before)
+            const took = denied ? byOthers : tokens + byOthers
+            this.level = denied ? before : remaining
             this.since = now - elapsed
-            if (!denied) {
-              // What others took would have been taken too. Counted as late as can be, it gives back the least.
-              for (const other of this.without) {
-                this.refillWithout(other, now)
-                other.level -= tokens + byOthers
-              }
-              if (without !== undefined) {
-                without.level = remaining + tokens
-                without.since = this.since
-                this.without.add(without)
-              }
+            // What others took would have been taken too. Counted as late as can be, it gives back the least.
+            for (const other of this.without) {
+              this.refillWithout(other, now)
+              if (took > 0 && other.level >= this.settings.limit) other.apart = true
+              // The clock of a store may be read some time after it was asked: that is no other beginning.
+              if (!other.apart) other.since = this.since
+              other.level -= took
+            }
+            if (!denied && without !== undefined) {
+              without.level = before
+              without.since = this.since
+              without.apart = false
+              this.without.add(without)
             }
             return denied ? Math.max(1, Math.ceil(Math.ceil(-remaining) * this.refill - elapsed)) : 0
           }

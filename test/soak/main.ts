@@ -1,5 +1,6 @@
 /**
- * A soak of the receiver, or of the outbox (outbox/main.ts). Prints JSON, and ends with 1 if anything was lost, done twice or answered wrongly.
+ * A soak of the receiver, of the outbox (outbox/main.ts), or of one process's memory (memory/main.ts). Prints JSON, and ends
+ * with 1 if anything was lost, done twice or answered wrongly.
  *
  * `npm run soak -- --target receiver --store sqlite --kills 1000 --json`
  *
@@ -29,6 +30,9 @@ const { values } = parseArgs({
     settle: { type: "string", default: "60000" },
     seed: { type: "string", default: "1" },
     mutant: { type: "string" },
+    minutes: { type: "string" },
+    rate: { type: "string" },
+    keys: { type: "string" },
     json: { type: "boolean", default: false }
   }
 })
@@ -42,7 +46,27 @@ const oneOf = <A extends string>(option: string, value: string, all: ReadonlyArr
 const number = (option: string, value: string): number =>
   /^\d+$/.test(value) ? Number(value) : fail(`--${option} is a whole number; not ${value}`)
 
-if (oneOf("target", values.target, ["receiver", "outbox"]) === "outbox") {
+const target = oneOf("target", values.target, ["receiver", "outbox", "memory"])
+if (target === "memory") {
+  const { main } = await import("./memory/main.ts")
+  const memory = await import("./memory/soak.ts")
+  const minutes = Number(values.minutes ?? "60")
+  if (!(minutes > 0 && minutes < Infinity)) fail(`--minutes is a number above 0; not ${values.minutes}`)
+  await main({
+    minutes,
+    rate: number("rate", values.rate ?? "200"),
+    keys: number("keys", values.keys ?? "10000"),
+    seed: number("seed", values.seed),
+    mutant: values.mutant === undefined ? undefined : oneOf("mutant", values.mutant, memory.mutants),
+    json: values.json
+  })
+  process.exit()
+}
+for (const option of ["minutes", "rate", "keys"] as const) {
+  if (values[option] !== undefined) fail(`--${option} is of --target memory`)
+}
+
+if (target === "outbox") {
   const { main } = await import("./outbox/main.ts")
   const outbox = await import("./outbox/protocol.ts")
   const store = oneOf("store", values.store, ["sqlite", "postgres"])

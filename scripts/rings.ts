@@ -70,7 +70,8 @@ const folders: Readonly<Record<string, { readonly ring: string; readonly mayImpo
   sql: { ring: "ring 3", mayImport: [] },
   redis: { ring: "ring 3", mayImport: [] },
   workflow: { ring: "ring 3", mayImport: [] },
-  undici: { ring: "ring 3", mayImport: ["http"] },
+  compiled: { ring: "ring 3", mayImport: [] },
+  undici: { ring: "ring 3", mayImport: ["http", "compiled"] },
   dashboard: { ring: "dashboard", mayImport: ["http"] },
   cli: { ring: "the command line", mayImport: ["sql"] },
   testing: { ring: "testing", mayImport: ["http"] }
@@ -122,8 +123,8 @@ export const exceptions: ReadonlyArray<Exception> = [
     allow: "@effect/sql-pg/PgClient",
     because: "loaded only for a postgres:// URL, and a clear message says so where it is not installed"
   },
-  ...["src/undici/UndiciHttpClient.ts", "src/undici/internal/exchange.ts"].map((file) => ({
-    file,
+  ...["UndiciHttpClient", "internal/exchange", "internal/whole"].map((file) => ({
+    file: `src/undici/${file}.ts`,
     allow: "undici",
     because: "an optional peer: nothing outside src/undici imports this folder (DECISIONS)"
   })),

@@ -12,6 +12,7 @@ import * as Integration from "../Integration.ts"
 import { PolicyError } from "../PolicyError.ts"
 import type { Auth } from "./Auth.ts"
 import { type Classify, HttpTarget } from "./HttpTarget.ts"
+import { unauthorized } from "./internal/auth.ts"
 
 export { problems } from "./Answer.ts"
 export { type Classify, HttpTarget } from "./HttpTarget.ts"
@@ -104,10 +105,7 @@ const target = (integration: string, options: Omit<Options<unknown>, keyof Integ
     if (problems.length > 0) return yield* new PolicyError({ integration, operation: "(layer)", problems })
     return HttpTarget.of({
       baseUrl: url.replace(/\/$/, ""),
-      authorize:
-        options.auth === undefined
-          ? (request) => Effect.succeed({ request })
-          : yield* options.auth.open({ integration }),
+      authorize: options.auth === undefined ? unauthorized : yield* options.auth.open({ integration }),
       classify: options.classify,
       classifyErrors: options.classifyErrors,
       headers: options.headers === undefined ? undefined : Headers.fromInput(options.headers),

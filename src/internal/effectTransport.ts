@@ -9,6 +9,7 @@ import { describeIssue } from "../PolicyDecode.ts"
 import * as Reason from "../Reason.ts"
 import type { CallRecord, Prepared } from "./call.ts"
 import { provideServices, servicesOf, withServices } from "./context.ts"
+import { compilerOf, decoderOf, encoderOf, isDone } from "./decoder.ts"
 import type { OpenSite, Transport } from "./definition.ts"
 import { exitOf } from "./exit.ts"
 import { makeKeep } from "./keep.ts"
@@ -42,14 +43,10 @@ export class Judged {
   }
 }
 
-type Codec = Schema.Codec<unknown, unknown>
-
 /** Opens the way to a provider through an effect or a promise. */
 export const openEffect = (options: Options) => {
-  const validate = options.input === undefined ? undefined : Schema.encodeUnknownEffect(options.input as Codec)
   const answer =
     options.decoded === true && options.success !== undefined ? Schema.toType(options.success) : options.success
-  const decode = answer === undefined ? undefined : Schema.decodeUnknownEffect(answer as Codec)
 
   // Where an answer may be an error, one that can't be read may have been one.
   const unread = options.classifyAnswer === undefined ? "Applied" : "Unknown"
@@ -66,6 +63,9 @@ export const openEffect = (options: Options) => {
   const open = (_site: OpenSite): Effect.Effect<Transport> =>
     Effect.map(Effect.context<never>(), (built): Transport => {
       const services = servicesOf(built)
+      const compile = compilerOf(built)
+      const validate = options.input === undefined ? undefined : encoderOf(options.input, compile)
+      const decode = answer === undefined ? undefined : decoderOf(answer, compile)
       const client = options.client === undefined ? undefined : Context.getUnsafe(built, options.client)
       const raw = (input: unknown, call: CallRecord, fiber: AnyFiber): Effect.Effect<unknown, Reason.Reason> => {
         if (options.call !== undefined) {
@@ -146,7 +146,9 @@ export const openEffect = (options: Options) => {
                       message: "the answer arrived, but was not decoded in time",
                       outcome: unread
                     })
-                    return Effect.mapError(decode(value) as Effect.Effect<unknown, Schema.SchemaError>, (error) =>
+                    const read = decode(value)
+                    if (isDone(read)) return read
+                    return Effect.mapError(read, (error) =>
                       Reason.make("InvalidResponse", { message: describeIssue(error), outcome: unread })
                     )
                   })
@@ -164,18 +166,14 @@ export const openEffect = (options: Options) => {
         prepare: (input) =>
           validate === undefined
             ? Effect.succeed(prepared(input))
-            : Effect.withFiber((fiber) =>
-                Effect.mapBoth(
-                  Effect.provideContext(
-                    validate(input) as Effect.Effect<unknown, Schema.SchemaError>,
-                    withServices(fiber.context, services)
-                  ),
-                  {
-                    onFailure: (error) => Reason.make("InvalidInput", { message: describeIssue(error) }),
-                    onSuccess: () => prepared(input)
-                  }
-                )
-              )
+            : Effect.withFiber((fiber) => {
+                const checked = validate(input)
+                if (isDone(checked)) return Effect.succeed(prepared(input))
+                return Effect.mapBoth(Effect.provideContext(checked, withServices(fiber.context, services)), {
+                  onFailure: (error) => Reason.make("InvalidInput", { message: describeIssue(error) }),
+                  onSuccess: () => prepared(input)
+                })
+              })
       }
     })
   return open

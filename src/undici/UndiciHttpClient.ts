@@ -25,10 +25,13 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Readable } from "node:stream"
 import { Agent, type Dispatcher, FormData as UndiciFormData } from "undici"
-import { addressOf } from "./internal/address.ts"
+import * as CompiledSchemas from "../compiled/CompiledSchemas.ts"
+import { type Direct, withDirect } from "../http/internal/direct.ts"
+import { type Address, addressOf } from "./internal/address.ts"
 import { accepted } from "./internal/encoding.ts"
 import { Exchange } from "./internal/exchange.ts"
 import { Response } from "./internal/response.ts"
+import { Whole } from "./internal/whole.ts"
 
 /**
  * Options of `make` and of the layers.
@@ -59,50 +62,58 @@ export interface Options {
  */
 export const make = (dispatcher: Dispatcher, options: Options = {}): HttpClient.HttpClient => {
   const decompress = options.decompress ?? true
-  const send = (
-    request: HttpClientRequest.HttpClientRequest
-  ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
+  const send = (request: Request): Effect.Effect<HttpClientResponse.HttpClientResponse, Failure> => {
     const address = addressOf(request)
-    if (address === undefined) {
-      return Effect.fail(
-        new HttpClientError.HttpClientError({ reason: new HttpClientError.InvalidUrlError({ request }) })
-      )
-    }
-    if (request.headers["upgrade"] !== undefined) {
-      return Effect.fail(
-        new HttpClientError.HttpClientError({
+    const problem = problemOf(request, address)
+    if (problem !== undefined) return Effect.fail(problem)
+    return Effect.callback((resume) => {
+      const exchange = new Exchange(request, (exchange) => new Response(exchange, address!.url, decompress), resume)
+      dispatcher.dispatch(dispatchOf(request, address!, decompress), exchange)
+      return Effect.sync(() => exchange.abort())
+    })
+  }
+  const direct: Direct = (request, awaiting) => {
+    const address = addressOf(request)
+    const problem = problemOf(request, address)
+    if (problem !== undefined) return awaiting.failed(problem)
+    return Effect.callback((resume) => {
+      const whole = new Whole(request, awaiting, decompress, resume)
+      dispatcher.dispatch(dispatchOf(request, address!, decompress), whole)
+      return Effect.sync(() => whole.abort())
+    })
+  }
+  return withDirect(
+    HttpClient.makeWith<Failure, never, Failure, never>((request) => Effect.flatMap(request, send), Effect.succeed),
+    direct
+  )
+}
+
+type Request = HttpClientRequest.HttpClientRequest
+type Failure = HttpClientError.HttpClientError
+
+const problemOf = (request: Request, address: Address | undefined): Failure | undefined =>
+  address === undefined
+    ? new HttpClientError.HttpClientError({ reason: new HttpClientError.InvalidUrlError({ request }) })
+    : request.headers["upgrade"] !== undefined
+      ? new HttpClientError.HttpClientError({
           reason: new HttpClientError.EncodeError({
             request,
             description: "this client does not upgrade connections: use NodeHttpClient.layerUndici"
           })
         })
-      )
-    }
-    const body = bodyOf(request)
-    return Effect.callback((resume) => {
-      const exchange = new Exchange(request, (exchange) => new Response(exchange, address.url, decompress), resume)
-      // It does not throw: what it refuses, it tells the exchange.
-      dispatcher.dispatch(
-        {
-          origin: address.origin,
-          path: address.path,
-          method: request.method,
-          headers: headersOf(request, decompress),
-          body,
-          // A policy's limits are the ones that count.
-          headersTimeout: 0,
-          bodyTimeout: 0
-        },
-        exchange
-      )
-      return Effect.sync(() => exchange.abort())
-    })
-  }
-  return HttpClient.makeWith<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
-    (request) => Effect.flatMap(request, send),
-    Effect.succeed
-  )
-}
+      : undefined
+
+/** What undici is asked for. It does not throw: what it refuses, it tells the handler. */
+const dispatchOf = (request: Request, address: Address, decompress: boolean): Dispatcher.DispatchOptions => ({
+  origin: address.origin,
+  path: address.path,
+  method: request.method,
+  headers: headersOf(request, decompress),
+  body: bodyOf(request),
+  // A policy's limits are the ones that count.
+  headersTimeout: 0,
+  bodyTimeout: 0
+})
 
 const headersOf = (request: HttpClientRequest.HttpClientRequest, decompress: boolean): Record<string, string> => {
   const offers = decompress && request.headers["accept-encoding"] === undefined
@@ -144,6 +155,9 @@ const bodyOf = (
  * `agent` is what undici's `Agent` takes: `connections` (per origin, default: no limit), `connect` (TLS, a timeout of the
  * connect, a socket path), `keepAliveTimeout`, `pipelining`. A connect that times out is a call that was not sent.
  *
+ * The integrations that the layer is given to decode by compiled schemas: it brings `CompiledSchemas.layer` of
+ * `breakwater/compiled`. A client of `make` does not.
+ *
  * **Example** (An integration over its own connections)
  *
  * ```ts
@@ -164,9 +178,12 @@ const bodyOf = (
 export const layer = (
   options: Options & { readonly agent?: Agent.Options | undefined } = {}
 ): Layer.Layer<HttpClient.HttpClient> =>
-  Layer.effect(
-    HttpClient.HttpClient,
-    Effect.map(agent(options.agent), (dispatcher) => make(dispatcher, options))
+  Layer.merge(
+    Layer.effect(
+      HttpClient.HttpClient,
+      Effect.map(agent(options.agent), (dispatcher) => make(dispatcher, options))
+    ),
+    CompiledSchemas.layer
   )
 
 const agent = (options: Agent.Options | undefined): Effect.Effect<Agent, never, Scope.Scope> =>

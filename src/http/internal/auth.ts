@@ -29,6 +29,9 @@ export interface Authorized {
 /** Gives one request a credential. Runs for every attempt. */
 export type Authorize = (request: Request) => Effect.Effect<Authorized, unknown>
 
+/** Gives none. Whoever sees that it is this one need not ask it. */
+export const unauthorized: Authorize = (request) => Effect.succeed({ request })
+
 /** Where credentials are opened: once, when an integration's layer is built. */
 export interface AuthSite {
   readonly integration: string

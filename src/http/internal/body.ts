@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpClientError from "effect/http/HttpClientError"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
-import * as Schema from "effect/Schema"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { collectorOf, tooLarge } from "./collect.ts"
 import type { Reading } from "./streamRead.ts"
@@ -68,7 +68,6 @@ export const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
     ? bytes.buffer
     : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)) as ArrayBuffer
 
-const decodeJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
 const text = new TextDecoder()
 
 /** AWS names the version of its protocol in the media type. */
@@ -78,7 +77,15 @@ export const isJson = (mediaType: string): boolean =>
 /** A body as `classify` sees it. */
 export const parse = (mediaType: string, body: Uint8Array): unknown => {
   const decoded = text.decode(body)
-  if (!isJson(mediaType)) return decoded
-  const exit = decodeJson(decoded)
-  return exit._tag === "Success" ? exit.value : decoded
+  return isJson(mediaType) ? Result.getOrElse(fromJson(decoded), () => decoded) : decoded
+}
+
+const fromJson = (text: string): Result.Result<unknown, unknown> => Result.try((): unknown => JSON.parse(text))
+
+/** The value of a JSON body, whatever its media type says: `undefined` for no body, and nothing for what is no JSON. */
+export const jsonOf = (body: Uint8Array): { readonly value: unknown } | undefined => {
+  const decoded = text.decode(body)
+  if (decoded === "") return { value: undefined }
+  const parsed = fromJson(decoded)
+  return Result.isSuccess(parsed) ? { value: parsed.success } : undefined
 }

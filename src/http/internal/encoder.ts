@@ -12,6 +12,7 @@ import type * as Context from "effect/Context"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as SchemaAST from "effect/SchemaAST"
+import type { Declared } from "./codec.ts"
 import { errorOf, inputOf, successOf } from "./kept.ts"
 import { isUpload } from "../Upload.ts"
 
@@ -28,6 +29,8 @@ export interface Reflected {
   readonly declaredErrors: ReadonlySet<number>
   /** The media types of each declared success, by status. */
   readonly declaredSuccesses: ReadonlyMap<number, ReadonlySet<string>>
+  /** What a layer makes its own encoder and decoder of, which know the common cases. */
+  readonly declared: Declared
   readonly encode: Encode
   readonly decode: Decode
   /** What an outbox writes down. */
@@ -122,6 +125,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
         method: endpoint.method,
         path: endpoint.path,
         middleware: Array.from(middleware, (tag) => `${tag.key}/Client`),
+        declared: { endpoint, annotations: mergedAnnotations, successes },
         schemas: { input: inputOf(endpoint), success: successOf(endpoint), error: errorOf(errors) },
         declaredErrors: new Set(errors.keys()),
         declaredSuccesses: new Map(

@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
@@ -13,6 +14,7 @@ import type * as Tracer from "effect/Tracer"
 import type * as Idempotency from "../../Idempotency.ts"
 import type { CallRecord, Prepared } from "../../internal/call.ts"
 import { servicesOf, withServices } from "../../internal/context.ts"
+import { compilerOf } from "../../internal/decoder.ts"
 import type { OpenSite, Transport } from "../../internal/definition.ts"
 import { makeKeep } from "../../internal/keep.ts"
 import * as limits from "../../internal/limits.ts"
@@ -21,10 +23,12 @@ import { describeIssue } from "../../PolicyDecode.ts"
 import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
-import { type Authorized, isRefusal, reasonOf, renewed } from "./auth.ts"
-import { abandon, holdsStream, isJson, mediaTypeOf, parse, readBody, toArrayBuffer } from "./body.ts"
+import { type Authorized, isRefusal, reasonOf, renewed, unauthorized } from "./auth.ts"
+import { abandon, holdsStream, isJson, jsonOf, mediaTypeOf, parse, readBody, toArrayBuffer } from "./body.ts"
+import { codecOf } from "./codec.ts"
 import { tooLarge } from "./collect.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
+import { directOf } from "./direct.ts"
 import type { Reflected } from "./encoder.ts"
 import { loadRequest, saveRequest } from "./kept.ts"
 import type { Judgement } from "./graphql.ts"
@@ -47,6 +51,9 @@ interface Options {
 
 type Response = HttpClientResponse.HttpClientResponse
 type Request = HttpClientRequest.HttpClientRequest
+type Head = Pick<Response, "request" | "status" | "headers">
+/** Gives an effect the services of the layer, where it does not run with them already. */
+type Within = <A, E>(self: Effect.Effect<A, E>) => Effect.Effect<A, E>
 type Middleware = (options: {
   readonly endpoint: unknown
   readonly group: unknown
@@ -83,16 +90,20 @@ export const openHttp = (
     const { reading } = options
     const looksAtBody = ofAny.length > 0 || reflected.decodeErrorIn2xx.size > 0
 
+    const codec = codecOf(reflected.declared, compilerOf(built))
+
     // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
-    const disabled = HttpClient.TracerDisabledWhen
+    const untraced = Context.make(HttpClient.TracerDisabledWhen, () => true)
+    // `fetch` alone would follow a redirect by itself: send a mutation twice, and an API key to another host.
+    const staying = (init: RequestInit | undefined) =>
+      Context.make(FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
+    const initOf = (context: Context.Context<never>) => Context.getOrUndefined(context, FetchHttpClient.RequestInit)
+    const initOfBuild = services === undefined ? undefined : initOf(services)
+    const added = Context.mergeAll(services ?? Context.empty(), untraced, staying(initOfBuild))
     const contextOf = (fiber: Fiber.Fiber<unknown, unknown>): Context.Context<never> => {
-      const context = Context.add(withServices(fiber.context, services), disabled, () => true)
-      // `fetch` alone would follow a redirect by itself: send a mutation twice, and an API key to another host.
-      const init = Context.getOrUndefined(context, FetchHttpClient.RequestInit)
-      return Context.add(context, FetchHttpClient.RequestInit, {
-        ...init,
-        redirect: "manual"
-      }) as Context.Context<never>
+      const init = initOfBuild === undefined ? initOf(fiber.context) : undefined
+      const context = Context.merge(fiber.context, added) as Context.Context<never>
+      return init === undefined ? context : Context.merge(context, staying(init))
     }
 
     const execute = (request: Request): Effect.Effect<Response, unknown> => {
@@ -112,14 +123,59 @@ export const openHttp = (
       sign === undefined
         ? throughMiddleware(request)
         : through((request) => Effect.flatMap(sign(request), execute))(request)
+    // A client that reads an answer in one step, where nothing else looks at the answer before it is judged.
+    const direct = middleware.length === 0 && reading === undefined ? directOf(client) : undefined
+
+    /** Sends a request that has all that it needs, and reads its answer, by such a client. */
+    const directly = (
+      request: Request,
+      call: CallRecord,
+      fiber: Fiber.Fiber<unknown, unknown>,
+      within: Within
+    ): Effect.Effect<unknown, Reason.Reason> => {
+      const header = unsendable(request)
+      if (header !== undefined) return Effect.fail(ofError(new Unsendable(header), call))
+      let status = 0
+      let headers: Headers.Headers = Headers.empty
+      return direct!(request, {
+        head: (itsStatus, itsHeaders) => {
+          status = itsStatus
+          headers = itsHeaders
+          hear(status, headers, call, fiber)
+          return limit
+        },
+        body: (body) => judge({ request, status, headers }, body, call, within),
+        failed: (error) => Effect.fail(ofError(error, call)),
+        cut: (error) => Effect.fail(lost(call.pending!, error))
+      })
+    }
+
+    // What has no input is the same request each time: it is put together once.
+    let template: { readonly of: Request; readonly located: Request } | undefined
+    const locate = (request: Request): Request => {
+      if (template?.of === request) return template.located
+      const whole = HttpClientRequest.prependUrl(request, target.baseUrl)
+      const located =
+        target.headers === undefined
+          ? whole
+          : HttpClientRequest.setHeaders(whole, Headers.merge(target.headers, whole.headers))
+      template = { of: request, located }
+      return located
+    }
 
     const send =
       (request: Request, upload: Upload.Upload<unknown> | undefined) =>
       (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
         Effect.withFiber((fiber) => {
+          const located = locate(request)
+          if (direct !== undefined && upload === undefined && target.authorize === unauthorized) {
+            call.sent(nowOf(fiber))
+            return directly(decorate(located, call, fiber), call, fiber, (self) =>
+              Effect.provideContext(self, contextOf(fiber))
+            )
+          }
           const context = contextOf(fiber)
           const resends = upload === undefined || Upload.kindOf(upload) === "replayable"
-          const located = HttpClientRequest.prependUrl(request, target.baseUrl)
           // Legs that run at once may each do so once: what one of them has got is the other's too.
           const mayRenew = !call.everReauthenticated
           const once = (again: boolean): Effect.Effect<unknown, Reason.Reason> =>
@@ -130,6 +186,12 @@ export const openHttp = (
                   Effect.suspend(() => {
                     if (again) call.sentAgain(nowOf(fiber))
                     else call.sent(nowOf(fiber))
+                    if (direct !== undefined && upload === undefined) {
+                      const { sign } = authorized
+                      return sign === undefined
+                        ? directly(request, call, fiber, identity)
+                        : Effect.flatMap(sign(request), (request) => directly(request, call, fiber, identity))
+                    }
                     return Effect.matchCauseEffect(exchange({ ...authorized, request }), {
                       onFailure: (cause) => Effect.failCause(Cause.map(cause, (error) => ofError(error, call))),
                       onSuccess: (response) => receive(response, call, fiber)
@@ -152,9 +214,6 @@ export const openHttp = (
         })
 
     const decorate = (request: Request, call: CallRecord, fiber: Fiber.Fiber<unknown, unknown>): Request => {
-      if (target.headers !== undefined) {
-        request = HttpClientRequest.setHeaders(request, Headers.merge(target.headers, request.headers))
-      }
       if (target.correlationHeader !== undefined) {
         request = HttpClientRequest.setHeader(request, target.correlationHeader, call.correlationId)
       }
@@ -203,13 +262,17 @@ export const openHttp = (
       return call.pending ?? Reason.make("Failed", { message: "the answer could not be read" })
     }
 
-    const receive = (
-      response: Response,
+    /** Writes down what the head of an answer says. */
+    const hear = (
+      status: number,
+      headers: Headers.Headers,
       call: CallRecord,
       fiber: Fiber.Fiber<unknown, unknown>
-    ): Effect.Effect<unknown, Reason.Reason> => {
-      const { headers, status } = response
-      const requestId = target.requestIdHeaders.map((name) => headers[name]).find((value) => value !== undefined)
+    ): Reason.Reason => {
+      let requestId: string | undefined
+      for (const name of target.requestIdHeaders) {
+        if ((requestId = headers[name]) !== undefined) break
+      }
       const replayed = headers[target.replayHeader]?.toLowerCase() === "true"
       const pending = Answer.ofStatus(status, mutation, {
         retryAfter: limits.retryAfter(headers["retry-after"], nowOf(fiber)),
@@ -224,10 +287,20 @@ export const openHttp = (
         (looksAtBody || reading !== undefined) && status >= 200 && status < 300
           ? { ...pending, outcome: "Unknown" }
           : pending
+      return pending
+    }
+
+    const receive = (
+      response: Response,
+      call: CallRecord,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ): Effect.Effect<unknown, Reason.Reason> => {
+      const { headers, status } = response
+      const pending = hear(status, headers, call, fiber)
       if (reading !== undefined) {
         const streamed = receiveStream(reading, response, call, {
           status,
-          requestId,
+          requestId: pending.requestId,
           replayed: pending.replayed,
           retryAfter: pending.retryAfter
         })
@@ -237,8 +310,8 @@ export const openHttp = (
         onFailure: (cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.failCause(cause as Cause.Cause<never>)
-            : Effect.fail(lost(call.pending!, cause)),
-        onSuccess: (body) => judge(response, body, call)
+            : Effect.fail(lost(call.pending!, Cause.squash(cause))),
+        onSuccess: (body) => judge(response, body, call, identity)
       })
     }
 
@@ -264,8 +337,7 @@ export const openHttp = (
       return read(reading, response, call, details, limit) as Effect.Effect<void, Reason.Reason>
     }
 
-    const lost = (pending: Reason.Reason, cause: Cause.Cause<unknown>): Reason.Reason => {
-      const error = Cause.squash(cause)
+    const lost = (pending: Reason.Reason, error: unknown): Reason.Reason => {
       const why = error === tooLarge ? `larger than ${limit} bytes` : "cut"
       return pending._tag === "BodyLost"
         ? {
@@ -277,9 +349,13 @@ export const openHttp = (
     }
 
     /** Status first; then what `classify` or a problem document says; then the body against its schema. */
-    const judge = (response: Response, body: Uint8Array, call: CallRecord): Effect.Effect<unknown, Reason.Reason> => {
+    const judge = (
+      { headers, request, status }: Head,
+      body: Uint8Array,
+      call: CallRecord,
+      within: Within
+    ): Effect.Effect<unknown, Reason.Reason> => {
       const pending = call.pending!
-      const { headers, status } = response
       const success = status >= 200 && status < 300
       const details = {
         status,
@@ -314,12 +390,18 @@ export const openHttp = (
         const known = Answer.ofProblem(type, details)
         if (known !== undefined) return Effect.fail(known)
       }
+      if (success && reading === undefined && !reflected.decodeErrorIn2xx.has(status)) {
+        const decode = codec.decode(status)
+        const json = decode === undefined ? undefined : jsonOf(body)
+        const decoded = json === undefined ? undefined : decode!(json.value)
+        if (decoded !== undefined) return Effect.succeed(decoded.value)
+      }
       // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
       // It reads these four, and no other part of a response: the cast says so.
       const buffered = {
         status,
         headers,
-        request: response.request,
+        request,
         arrayBuffer: Effect.succeed(toArrayBuffer(body))
       } as unknown as Response
       const declared = (error: unknown): Reason.Reason =>
@@ -331,7 +413,7 @@ export const openHttp = (
           ...(success ? {} : { outcome: pending.outcome, transient: pending.transient, health: pending.health }),
           resolves: Answer.resolves(status)
         })
-      const decoded = Effect.suspend(() => reflected.decode(buffered) as Effect.Effect<unknown, unknown>)
+      const decoded = within(Effect.suspend(() => reflected.decode(buffered) as Effect.Effect<unknown, unknown>))
       if (!success) {
         return reflected.declaredErrors.has(status)
           ? Effect.catch(decoded, (error) =>
@@ -366,7 +448,7 @@ export const openHttp = (
       const decodeError = reflected.decodeErrorIn2xx.get(status)
       return decodeError === undefined
         ? succeeded
-        : Effect.catch(decodeError(buffered) as Effect.Effect<never, unknown>, (error) =>
+        : Effect.catch(within(decodeError(buffered) as Effect.Effect<never, unknown>), (error) =>
             isOfDecoder(error) ? succeeded : Effect.fail(declared(error))
           )
     }
@@ -405,6 +487,19 @@ export const openHttp = (
       }
     }
 
+    const conditioned = (
+      request: Request,
+      input: unknown,
+      upload?: Upload.Upload<unknown>
+    ): Effect.Effect<Prepared, Reason.Reason> => {
+      const { strategy } = idempotency
+      if (strategy._tag !== "Conditional") return Effect.succeed(preparedOf(request, upload))
+      const placed = placeCondition(request, strategy.sends, input)
+      return typeof placed === "string"
+        ? Effect.fail(Reason.make("InvalidInput", { message: placed }))
+        : Effect.succeed(preparedOf(placed, upload))
+    }
+
     const url = new URL(target.baseUrl)
     return {
       keep: makeKeep({
@@ -418,6 +513,8 @@ export const openHttp = (
       },
       prepare: (input) =>
         Effect.withFiber((fiber) => {
+          const known = options.upload === undefined ? codec.encode(input) : undefined
+          if (known !== undefined) return conditioned(known, input)
           const upload = options.upload === undefined ? undefined : uploadOf(input, options.upload)
           if (typeof upload === "string") return Effect.fail(Reason.make("InvalidInput", { message: upload }))
           return Effect.flatMap(
@@ -429,14 +526,7 @@ export const openHttp = (
                   cause: error
                 })
             ),
-            (request): Effect.Effect<Prepared, Reason.Reason> => {
-              const { strategy } = idempotency
-              if (strategy._tag !== "Conditional") return Effect.succeed(preparedOf(request, upload))
-              const placed = placeCondition(request, strategy.sends, input)
-              return typeof placed === "string"
-                ? Effect.fail(Reason.make("InvalidInput", { message: placed }))
-                : Effect.succeed(preparedOf(placed, upload))
-            }
+            (request) => conditioned(request, input, upload)
           )
         })
     }

@@ -59,15 +59,9 @@ export const atOnce = (
       ? SchemaParser.decodeUnknownEffect(schema as Codec, options)
       : SchemaParser.encodeUnknownEffect(schema as Codec, options)
   ) as (value: unknown) => Effect.Effect<unknown, SchemaIssue.Issue>
-  let waits = false
   return (value) => {
-    // What has waited once would begin its work twice every time.
-    if (waits) return undefined
+    // What is no exit may be a failure too: a schema that was slow once need not be one that waits.
     const parsed = parse(value)
-    if (!Exit.isExit(parsed)) {
-      waits = true
-      return undefined
-    }
     return isDone(parsed) ? parsed : undefined
   }
 }

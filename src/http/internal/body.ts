@@ -68,24 +68,38 @@ export const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer =>
     ? bytes.buffer
     : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)) as ArrayBuffer
 
-const text = new TextDecoder()
+const utf8 = new TextDecoder()
 
 /** AWS names the version of its protocol in the media type. */
 export const isJson = (mediaType: string): boolean =>
   /^application\/(?:(?:.+\+)?json|x-amz-json-\d+\.\d+)$/.test(mediaType)
 
-/** A body as `classify` sees it. */
-export const parse = (mediaType: string, body: Uint8Array): unknown => {
-  const decoded = text.decode(body)
-  return isJson(mediaType) ? Result.getOrElse(fromJson(decoded), () => decoded) : decoded
-}
+/** What a body says, read once for all that look at it. */
+export class Contents {
+  private readonly body: Uint8Array
+  private decoded: string | undefined
+  private parsed: Result.Result<unknown, unknown> | undefined
 
-const fromJson = (text: string): Result.Result<unknown, unknown> => Result.try((): unknown => JSON.parse(text))
+  constructor(body: Uint8Array) {
+    this.body = body
+  }
 
-/** The value of a JSON body, whatever its media type says: `undefined` for no body, and nothing for what is no JSON. */
-export const jsonOf = (body: Uint8Array): { readonly value: unknown } | undefined => {
-  const decoded = text.decode(body)
-  if (decoded === "") return { value: undefined }
-  const parsed = fromJson(decoded)
-  return Result.isSuccess(parsed) ? { value: parsed.success } : undefined
+  get text(): string {
+    return (this.decoded ??= utf8.decode(this.body))
+  }
+
+  private get result(): Result.Result<unknown, unknown> {
+    return (this.parsed ??= Result.try((): unknown => JSON.parse(this.text)))
+  }
+
+  /** The value of a JSON body, whatever its media type says: `undefined` for no body, and nothing for what is no JSON. */
+  get json(): { readonly value: unknown } | undefined {
+    if (this.text === "") return { value: undefined }
+    return Result.isSuccess(this.result) ? { value: this.result.success } : undefined
+  }
+
+  /** A body as `classify` sees it. */
+  seen(mediaType: string): unknown {
+    return isJson(mediaType) && Result.isSuccess(this.result) ? this.result.success : this.text
+  }
 }

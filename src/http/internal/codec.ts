@@ -20,11 +20,12 @@ export interface Declared {
   readonly endpoint: HttpApiEndpoint.Top
   readonly annotations: Context.Context<never>
   readonly successes: ReadonlyMap<number, ReadonlyArray<Schema.Top>>
+  readonly errors: ReadonlyMap<number, ReadonlyArray<Schema.Top>>
 }
 
 export interface Codec {
   readonly encode: (input: unknown) => Request | undefined
-  /** Reads the JSON body of a success. */
+  /** Reads the JSON body of a success, or of an error that is declared with another status than a 2xx. */
   readonly decode: (status: number) => ((body: unknown) => { readonly value: unknown } | undefined) | undefined
 }
 
@@ -32,18 +33,28 @@ export interface Codec {
 const encodingOf = SchemaAST.resolveAt<{ readonly _tag: string; readonly contentType: string }>("~httpApiEncoding")
 const headersOf = SchemaAST.resolveAt<unknown>("~httpApiWithHeaders")
 
+const isSuccess = (status: number): boolean => status >= 200 && status < 300
+
 const isStream = (schema: object): boolean => "mode" in schema && "contentTypes" in schema
 
-export const codecOf = ({ annotations, endpoint, successes }: Declared, compile: Compile | undefined): Codec => {
+export const codecOf = (
+  { annotations, endpoint, errors, successes }: Declared,
+  compile: Compile | undefined
+): Codec => {
   const shared = Context.getOrUndefined(annotations, HttpApi.ParseOptions)
   const optionsOf = <I>(slot: Context.Key<I, SchemaAST.ParseOptions>): SchemaAST.ParseOptions | undefined =>
     Context.getOrUndefined(annotations as Context.Context<I>, slot) ?? shared
   const decoders = new Map<number, (body: unknown) => { readonly value: unknown } | undefined>()
-  if (!Array.from(endpoint.success).some(isStream)) {
-    const options = optionsOf(HttpApi.SuccessParseOptions)
-    for (const [status, schemas] of successes) {
-      if (isOneKindOfJson(schemas)) decoders.set(status, decoderOf(schemas, compile, options))
-    }
+  const streams = Array.from(endpoint.success).some(isStream)
+  const add = (status: number, schemas: ReadonlyArray<Schema.Top>, options: SchemaAST.ParseOptions | undefined) => {
+    if (isOneKindOfJson(schemas)) decoders.set(status, decoderOf(schemas, compile, options))
+  }
+  for (const [status, schemas] of successes) {
+    if (!streams && isSuccess(status)) add(status, schemas, optionsOf(HttpApi.SuccessParseOptions))
+  }
+  for (const [status, schemas] of errors) {
+    // Effect takes what is declared as both for a success.
+    if (!isSuccess(status) && !successes.has(status)) add(status, schemas, optionsOf(HttpApi.ErrorParseOptions))
   }
   return {
     encode: encoderOf(endpoint, compile, {

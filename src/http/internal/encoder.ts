@@ -125,7 +125,7 @@ export const reflectEndpoint = (api: HttpApi.Top, groupName: string, endpointNam
         method: endpoint.method,
         path: endpoint.path,
         middleware: Array.from(middleware, (tag) => `${tag.key}/Client`),
-        declared: { endpoint, annotations: mergedAnnotations, successes },
+        declared: { endpoint, annotations: mergedAnnotations, successes, errors },
         schemas: { input: inputOf(endpoint), success: successOf(endpoint), error: errorOf(errors) },
         declaredErrors: new Set(errors.keys()),
         declaredSuccesses: new Map(

@@ -39,6 +39,8 @@ export interface Body {
   readonly split: (source: Bytes, limit: number, onRetry: (millis: number) => void) => Stream.Stream<unknown, unknown>
   /** Absent where the pieces are the elements. */
   readonly decode: ((raw: unknown) => Effect.Effect<unknown, unknown, unknown>) | undefined
+  /** By what an element is decoded, for a compiler. */
+  readonly element: Schema.Constraint | undefined
 }
 
 /** The name of the event by which Effect's servers tell a failure in the middle of a stream. */
@@ -137,17 +139,19 @@ export const bodyOf = (schema: HttpApiSchema.StreamSchema): Body => {
   const mediaTypes = new Set(schema.contentTypes.map((type) => type.split(";", 1)[0]!.trim().toLowerCase()))
   switch (schema._tag) {
     case "StreamSse":
-      return { kind: "sse", mediaTypes, split: splitSse, decode: decodeSse(schema) }
+      return { kind: "sse", mediaTypes, split: splitSse, decode: decodeSse(schema), element: schema.events }
     case "StreamNdjson": {
       const most = ByteSize.toNumberUnsafe(schema.maxElementBytes)
+      const element = Schema.toCodecJson(schema.schema)
       return {
         kind: "ndjson",
         mediaTypes,
         split: (source, limit, onRetry) => splitNdjson(source, Math.min(limit, most), onRetry),
-        decode: Schema.decodeUnknownEffect(Schema.toCodecJson(schema.schema))
+        decode: Schema.decodeUnknownEffect(element),
+        element
       }
     }
     case "StreamUint8Array":
-      return { kind: "uint8array", mediaTypes, split: (source) => source, decode: undefined }
+      return { kind: "uint8array", mediaTypes, split: (source) => source, decode: undefined, element: undefined }
   }
 }

@@ -24,7 +24,7 @@ import * as Reason from "../../Reason.ts"
 import * as Answer from "../Answer.ts"
 import { type Classify, HttpTarget } from "../HttpTarget.ts"
 import { type Authorized, isRefusal, reasonOf, renewed, unauthorized } from "./auth.ts"
-import { abandon, holdsStream, isJson, jsonOf, mediaTypeOf, parse, readBody, toArrayBuffer } from "./body.ts"
+import { abandon, Contents, holdsStream, isJson, mediaTypeOf, readBody, toArrayBuffer } from "./body.ts"
 import { codecOf } from "./codec.ts"
 import { tooLarge } from "./collect.ts"
 import { deadlineFormat, writeTimeout } from "./deadlineHeader.ts"
@@ -90,7 +90,10 @@ export const openHttp = (
     const { reading } = options
     const looksAtBody = ofAny.length > 0 || reflected.decodeErrorIn2xx.size > 0
 
-    const codec = codecOf(reflected.declared, compilerOf(built))
+    const compile = compilerOf(built)
+    const codec = codecOf(reflected.declared, compile)
+    // Its decoder is the operation's. It looks for what was compiled when it is first used.
+    if (reading?.body.element !== undefined) compile?.(reading.body.element.ast)
 
     // Effect's own span of a request shows query secrets and sends `traceparent` to every host; the attempt has a span.
     const untraced = Context.make(HttpClient.TracerDisabledWhen, () => true)
@@ -367,8 +370,9 @@ export const openHttp = (
       const answered = success ? `status ${status}` : pending.message
       const mediaType = mediaTypeOf(headers)
       const classifiers = success ? ofAny : ofErrors
+      const contents = new Contents(body)
       if (classifiers.length > 0) {
-        const parsed = parse(mediaType, body)
+        const parsed = contents.seen(mediaType)
         let told: Reason.Limit | undefined
         for (const classify of classifiers) {
           const verdict = classify(status, headers, parsed)
@@ -385,25 +389,11 @@ export const openHttp = (
         }
       }
       if (!success && mediaType === "application/problem+json") {
-        const parsed = parse(mediaType, body)
+        const parsed = contents.seen(mediaType)
         const type = typeof parsed === "object" && parsed !== null && "type" in parsed ? parsed.type : undefined
         const known = Answer.ofProblem(type, details)
         if (known !== undefined) return Effect.fail(known)
       }
-      if (success && reading === undefined && !reflected.decodeErrorIn2xx.has(status)) {
-        const decode = codec.decode(status)
-        const json = decode === undefined ? undefined : jsonOf(body)
-        const decoded = json === undefined ? undefined : decode!(json.value)
-        if (decoded !== undefined) return Effect.succeed(decoded.value)
-      }
-      // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
-      // It reads these four, and no other part of a response: the cast says so.
-      const buffered = {
-        status,
-        headers,
-        request,
-        arrayBuffer: Effect.succeed(toArrayBuffer(body))
-      } as unknown as Response
       const declared = (error: unknown): Reason.Reason =>
         Reason.make("Declared", {
           ...details,
@@ -413,6 +403,19 @@ export const openHttp = (
           ...(success ? {} : { outcome: pending.outcome, transient: pending.transient, health: pending.health }),
           resolves: Answer.resolves(status)
         })
+      const decode =
+        success && (reading !== undefined || reflected.decodeErrorIn2xx.has(status)) ? undefined : codec.decode(status)
+      const json = decode === undefined ? undefined : contents.json
+      const known = json === undefined ? undefined : decode!(json.value)
+      if (known !== undefined) return success ? Effect.succeed(known.value) : Effect.fail(declared(known.value))
+      // What the decoder reads, as data: an error that holds the client's own response is hashed, and its getters run.
+      // It reads these four, and no other part of a response: the cast says so.
+      const buffered = {
+        status,
+        headers,
+        request,
+        arrayBuffer: Effect.succeed(toArrayBuffer(body))
+      } as unknown as Response
       const decoded = within(Effect.suspend(() => reflected.decode(buffered) as Effect.Effect<unknown, unknown>))
       if (!success) {
         return reflected.declaredErrors.has(status)

@@ -24,6 +24,8 @@ export interface Declared {
 }
 
 export interface Codec {
+  /** The request of every call, where it has no input. */
+  readonly constant: Request | undefined
   readonly encode: (input: unknown) => Request | undefined
   /** Reads the JSON body of a success, or of an error that is declared with another status than a 2xx. */
   readonly decode: (status: number) => ((body: unknown) => { readonly value: unknown } | undefined) | undefined
@@ -56,13 +58,15 @@ export const codecOf = (
     // Effect takes what is declared as both for a success.
     if (!isSuccess(status) && !successes.has(status)) add(status, schemas, optionsOf(HttpApi.ErrorParseOptions))
   }
+  const encode = encoderOf(endpoint, compile, {
+    params: optionsOf(HttpApi.ParamsParseOptions),
+    query: optionsOf(HttpApi.QueryParseOptions),
+    headers: optionsOf(HttpApi.HeadersParseOptions),
+    payload: optionsOf(HttpApi.PayloadParseOptions)
+  })
   return {
-    encode: encoderOf(endpoint, compile, {
-      params: optionsOf(HttpApi.ParamsParseOptions),
-      query: optionsOf(HttpApi.QueryParseOptions),
-      headers: optionsOf(HttpApi.HeadersParseOptions),
-      payload: optionsOf(HttpApi.PayloadParseOptions)
-    }),
+    constant: typeof encode === "function" ? undefined : encode,
+    encode: typeof encode === "function" ? encode : () => encode,
     decode: (status) => decoders.get(status)
   }
 }
@@ -108,7 +112,12 @@ interface Slots {
 
 const unknown = (): undefined => undefined
 
-const encoderOf = (endpoint: HttpApiEndpoint.Top, compile: Compile | undefined, options: Slots): Codec["encode"] => {
+/** How the request of an input is put together, or the one request of an endpoint without input. */
+const encoderOf = (
+  endpoint: HttpApiEndpoint.Top,
+  compile: Compile | undefined,
+  options: Slots
+): Codec["encode"] | Request => {
   const template = HttpClientRequest.make(endpoint.method as HttpMethod.HttpMethod)(endpoint.path)
   const upgrades = Array.from(endpoint.success).some((schema) => "protocol" in schema)
   const payload = payloadOf(endpoint)
@@ -126,7 +135,7 @@ const encoderOf = (endpoint: HttpApiEndpoint.Top, compile: Compile | undefined, 
     encodeHeaders === undefined &&
     encodeQuery === undefined
   ) {
-    return () => template
+    return template
   }
   return (input) => {
     if (typeof input !== "object" || input === null) return undefined

@@ -153,24 +153,20 @@ export const openHttp = (
       })
     }
 
-    // What has no input is the same request each time: it is put together once.
-    let template: { readonly of: Request; readonly located: Request } | undefined
     const locate = (request: Request): Request => {
-      if (template?.of === request) return template.located
       const whole = HttpClientRequest.prependUrl(request, target.baseUrl)
-      const located =
-        target.headers === undefined
-          ? whole
-          : HttpClientRequest.setHeaders(whole, Headers.merge(target.headers, whole.headers))
-      template = { of: request, located }
-      return located
+      return target.headers === undefined
+        ? whole
+        : HttpClientRequest.setHeaders(whole, Headers.merge(target.headers, whole.headers))
     }
+    // What has no input is the same request each time. No other is kept: it may be large, and hold anything.
+    const constant = codec.constant === undefined ? undefined : locate(codec.constant)
 
     const send =
       (request: Request, upload: Upload.Upload<unknown> | undefined) =>
       (call: CallRecord): Effect.Effect<unknown, Reason.Reason> =>
         Effect.withFiber((fiber) => {
-          const located = locate(request)
+          const located = constant !== undefined && request === codec.constant ? constant : locate(request)
           if (direct !== undefined && upload === undefined && target.authorize === unauthorized) {
             call.sent(nowOf(fiber))
             return directly(decorate(located, call, fiber), call, fiber, (self) =>

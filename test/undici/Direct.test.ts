@@ -1,9 +1,9 @@
 // An answer that is read in one step: told of its head, then of its end, once.
 import { assert, describe, it } from "@effect/vitest"
 import { Exhaustion, Integration, Policy } from "breakwater"
-import { HttpIntegration, HttpOperation } from "breakwater/http"
+import { Auth, HttpIntegration, HttpOperation } from "breakwater/http"
 import { UndiciHttpClient } from "breakwater/undici"
-import { Context, Data, Effect, Fiber, Layer, Schema } from "effect"
+import { Context, Data, Effect, Fiber, Layer, Redacted, Schema, SchemaTransformation } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import * as Zlib from "node:zlib"
@@ -141,6 +141,24 @@ const Api = HttpApi.make("acme").add(
   )
 )
 
+class Prefix extends Context.Service<Prefix, string>()("test/Prefix") {}
+const Prefixed = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.String,
+    SchemaTransformation.transformEffect<string, string, Prefix, never>({
+      decode: (text) =>
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.map(Effect.service(Prefix), (prefix) => prefix + text)
+        ),
+      encode: Effect.succeed
+    })
+  )
+)
+const Served = HttpApi.make("served").add(
+  HttpApiGroup.make("things").add(HttpApiEndpoint.get("get", "/served", { success: Schema.Struct({ id: Prefixed }) }))
+)
+
 class Failed extends Data.TaggedError("Failed")<{ readonly message: string }> {}
 class Acme extends Integration.Service<Acme>()(
   "test/Acme",
@@ -182,6 +200,36 @@ describe("a client that somebody has changed", () => {
         ["yes", undefined],
         ["yes", "yes"]
       ])
+    }).pipe(Effect.provide(quiet))
+  )
+})
+
+class Serving extends Integration.Service<Serving>()(
+  "test/Serving",
+  {
+    policy: Policy.standard({ maxAttempts: 1 }),
+    exhausted: Exhaustion.fail,
+    orElse: (failure) => new Failed({ message: failure.reason.message })
+  },
+  { get: HttpOperation.endpoint(Served, "things", "get") }
+) {}
+
+describe("a schema that asks for a service and takes its time", () => {
+  it.live("has the one of its layer, with credentials and without", () =>
+    Effect.gen(function* () {
+      const wire = yield* serve(json(200, { id: "1" }))
+      for (const auth of [undefined, Auth.bearer(Redacted.make("token"))]) {
+        const context = yield* Layer.build(
+          HttpIntegration.layer(Serving, { baseUrl: wire.url, auth }).pipe(
+            Layer.provide([own, Layer.succeed(Prefix, "p-")])
+          )
+        )
+        assert.deepStrictEqual(yield* Context.get(context, Serving).get(), { id: "p-1" })
+      }
+      assert.deepStrictEqual(
+        wire.requests.map(({ headers }) => headers.authorization),
+        [undefined, "Bearer token"]
+      )
     }).pipe(Effect.provide(quiet))
   )
 })

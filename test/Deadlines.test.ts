@@ -7,15 +7,15 @@ import { tries } from "./properties/support.ts"
 class Noted extends Limited {
   at: number | undefined = undefined
   private readonly now: () => number
-  readonly then: () => void
-  constructor(now: () => number, then: () => void = () => {}) {
+  readonly next: () => void
+  constructor(now: () => number, next: () => void = () => {}) {
     super()
     this.now = now
-    this.then = then
+    this.next = next
   }
   override expire(): void {
     this.at = this.now()
-    this.then()
+    this.next()
   }
 }
 

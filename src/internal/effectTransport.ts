@@ -101,8 +101,11 @@ export const openEffect = (options: Options) => {
           message: "the answer arrived, but was not decoded in time",
           outcome: unread
         })
-        return Effect.mapError(decoded.success, (error) =>
-          Reason.make("InvalidResponse", { message: describeIssue(error), outcome: unread })
+        return provideServices(
+          Effect.mapError(decoded.success, (error) =>
+            Reason.make("InvalidResponse", { message: describeIssue(error), outcome: unread })
+          ),
+          services
         )
       }
       const start = (input: unknown): NonNullable<Prepared["start"]> => {
@@ -118,8 +121,8 @@ export const openEffect = (options: Options) => {
           return sending
         }
       }
-      // What the application has to judge, or what needs services to be read, is run as an effect.
-      const begins = options.call !== undefined && options.classifyAnswer === undefined && services === undefined
+      // An answer that the application has to judge is run as an effect: the application may throw.
+      const begins = options.call !== undefined && options.classifyAnswer === undefined
       const prepared = (input: unknown): Prepared => ({
         place: () => undefined,
         ...(begins ? { start: start(input) } : undefined),

@@ -109,9 +109,9 @@ export const exceptions: ReadonlyArray<Exception> = [
     because: "how often a stack is taken is no matter of the program's time, and the caller has no fiber yet"
   },
   {
-    file: "src/internal/rateTokens.ts",
+    file: "src/internal/rateStore.ts",
     allow: "effect/persistence/RateLimiter",
-    because: "the rate limit's store is Effect's, and the one in memory is built for each key (DECISIONS)"
+    because: "types only: a rate limit that processes share keeps its tokens in Effect's store (DECISIONS)"
   },
   ...["Digest", "Mac", "SecureRandom", "Signature"].map((module) => ({
     file: "src/internal/webhookCrypto.ts",

@@ -1,11 +1,10 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as RateLimiter from "effect/persistence/RateLimiter"
+import { type KeyStore, makeKeyStore, type Store } from "./rateStore.ts"
 import { withNow } from "./timer.ts"
 
-export type Store = RateLimiter.RateLimiterStore["Service"]
+export type { Store } from "./rateStore.ts"
 
 /** The numbers of a limit. Durations are milliseconds. */
 export interface Settings {
@@ -27,19 +26,14 @@ export class Without {
   coming = 0
 }
 
-/** The environment's store, if there is one. */
-export const findStore = Effect.serviceOption(RateLimiter.RateLimiterStore)
-
-/** A store of its own: layers are memoised by reference, and one would be everybody's. */
-const memoryStore: Effect.Effect<Store> = Effect.scoped(
-  Effect.map(Layer.build(Layer.fresh(RateLimiter.layerStoreMemory)), (context) =>
-    Context.get(context, RateLimiter.RateLimiterStore)
-  )
+/** The environment's store, if there is one: Effect's own tag by its name, like the breaker's. */
+export const findStore = /* @__PURE__ */ Effect.serviceOption(
+  /* @__PURE__ */ Context.Service<Store>("effect/persistence/RateLimiter/RateLimiterStore")
 )
 
 /**
  * The tokens of one key in a store of Effect's, and the last that is known of them. Without a shared store, one in memory
- * for this key alone: Effect's forgets no key, so each is dropped with its store.
+ * for this key alone, which is dropped with it.
  *
  * A fixed window is a key of its own in the store, and begins at a multiple of its length since the epoch. The windows of
  * Effect's limiter begin with a token and end the earlier the fewer are taken, so up to twice the limit would pass in the
@@ -51,7 +45,7 @@ export class Tokens {
   private readonly shared: Store | undefined
   private readonly refillRate: Duration.Duration
   private readonly refill: number
-  private own: Store | undefined
+  private own: KeyStore | undefined
   private ownWindow = -1
   /** The window whose key in the store lives to the window's end. */
   private keptWindow = -1
@@ -143,10 +137,8 @@ export class Tokens {
     return windows === 0 ? 0 : this.endOf(this.windowAt(now)) - now + (windows - 1) * window
   }
 
-  private get store(): Effect.Effect<Store> {
-    if (this.shared !== undefined) return Effect.succeed(this.shared)
-    if (this.own !== undefined) return Effect.succeed(this.own)
-    return Effect.map(memoryStore, (made) => (this.own ??= made))
+  private get store(): Effect.Effect<KeyStore> {
+    return Effect.sync(() => this.shared ?? (this.own ??= makeKeyStore()))
   }
 
   /** Takes these tokens if they are all there: zero, or how long they are short and nothing was taken. */

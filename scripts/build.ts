@@ -1,7 +1,11 @@
-/** `npm run build`: a clean dist/ from src/, by tsc alone, once without and once with the types of Node. */
-import { rmSync } from "node:fs"
+/**
+ * `npm run build`: a clean dist/ from src/, by tsc, once without and once with the types of Node; then the calls that a
+ * module makes as it loads are marked as pure (scripts/pure.ts).
+ */
+import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { bin, filesUnder, isMain, root, run, seconds } from "./run.ts"
+import { markPure } from "./pure.ts"
+import { bin, filesUnder, isMain, read, root, run, seconds } from "./run.ts"
 
 export const build = (): number => {
   const started = performance.now()
@@ -10,7 +14,9 @@ export const build = (): number => {
   const status = ["tsconfig.build.json", "tsconfig.build.node.json"]
     .map((project) => run(bin("tsc"), ["-p", project], { show: true }).status)
     .reduce((worst, status) => Math.max(worst, status), 0)
-  console.log(`build: ${filesUnder("dist").filter((file) => file.endsWith(".js")).length} modules, ${seconds(started)}`)
+  const modules = filesUnder("dist").filter((file) => file.endsWith(".js"))
+  for (const file of modules) writeFileSync(join(root, file), markPure(read(file)))
+  console.log(`build: ${modules.length} modules, ${seconds(started)}`)
   return status
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run lint`: scripts/rings.ts and scripts/mocks.ts, then oxlint with .oxlintrc.json.
+ * `npm run lint`: scripts/rings.ts, scripts/graph.ts and scripts/mocks.ts, then oxlint with .oxlintrc.json.
  *
  * oxlint is not a dev dependency: its lock entries name binaries for platforms that npm may lack, and `npm ci` would
  * fail on all of them. So npx fetches one pinned version, once. Without it lint fails; it never passes unchecked.
@@ -7,6 +7,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { check as graphOf } from "./graph.ts"
 import { check as mocksOf } from "./mocks.ts"
 import { root, run, seconds } from "./run.ts"
 
@@ -39,6 +40,14 @@ const mockCanaries: Readonly<Record<string, string>> = {
   "vitest.config.ts": 'vi.stubGlobal("fetch", () => {})'
 }
 
+/** The same for scripts/graph.ts. */
+const graphCanaries: Readonly<Record<string, string>> = {
+  "src/Barrel.ts": 'import { Effect } from "effect"',
+  "src/Redis.ts": 'import * as RateLimiter from "effect/persistence/RateLimiter"',
+  "src/Sql.ts": 'export * as Store from "./sql/SqlStore.ts"',
+  "src/Node.ts": 'import { readFileSync } from "node:fs"'
+}
+
 const fail = (message: string): never => {
   console.error(message)
   process.exit(1)
@@ -49,7 +58,7 @@ const script = (name: string) => {
   process.stdout.write(ran.stdout + ran.stderr)
   return ran.status === 0
 }
-const fine = [script("rings.ts"), script("mocks.ts")].every(Boolean)
+const fine = [script("rings.ts"), script("graph.ts"), script("mocks.ts")].every(Boolean)
 
 const found = oxlint(root)
 if (!/Found \d+ warnings? and \d+ errors?\./.test(found.output)) {
@@ -75,8 +84,12 @@ const silent = Object.entries(canaries).filter(
 for (const [path, [rule]] of silent) console.error(`lint: .oxlintrc.json no longer refuses ${path} for ${rule}`)
 const unmocked = Object.entries(mockCanaries).filter(([path, source]) => mocksOf([{ path, source }]).length === 0)
 for (const [path] of unmocked) console.error(`lint: scripts/mocks.ts no longer refuses ${path}`)
+const loaded = Object.entries(graphCanaries).filter(
+  ([path, source]) => graphOf((asked) => (asked === path ? source : undefined), [path]).length === 0
+)
+for (const [path] of loaded) console.error(`lint: scripts/graph.ts no longer refuses ${path}`)
 
-const total = Object.keys(canaries).length + Object.keys(mockCanaries).length
-const missed = silent.length + unmocked.length
+const total = [canaries, mockCanaries, graphCanaries].flatMap((each) => Object.keys(each)).length
+const missed = silent.length + unmocked.length + loaded.length
 console.log(`lint: ${total - missed} of ${total} canaries refused, ${seconds(started)}`)
 if (!fine || found.status !== 0 || missed > 0) process.exitCode = 1

@@ -172,7 +172,7 @@ export interface Resume<out Of extends "sse" | "uint8array"> {
  * @category resuming
  * @since 0.1.0
  */
-export const lastEventId: Resume<"sse"> = /* @__PURE__ */ { resume: "Last-Event-ID" } as Resume<"sse">
+export const lastEventId: Resume<"sse"> = { resume: "Last-Event-ID" } as Resume<"sse">
 
 /**
  * Asks for the bytes that are missing, by `Range` and `If-Range`.
@@ -186,4 +186,4 @@ export const lastEventId: Resume<"sse"> = /* @__PURE__ */ { resume: "Last-Event-
  * @category resuming
  * @since 0.1.0
  */
-export const range: Resume<"uint8array"> = /* @__PURE__ */ { resume: "Range" } as Resume<"uint8array">
+export const range: Resume<"uint8array"> = { resume: "Range" } as Resume<"uint8array">

@@ -37,7 +37,7 @@ const resolve = (from: string, specifier: string): string => {
 /** What modules import, by their text: the entries share most of theirs. */
 const parsed = new Map<string, ReadonlyArray<string>>()
 
-const importedBy = (source: string): ReadonlyArray<string> => {
+export const importedBy = (source: string): ReadonlyArray<string> => {
   const known = parsed.get(source)
   if (known !== undefined) return known
   const found = importsOf(source).flatMap(({ specifier, typeOnly }) => (typeOnly ? [] : [specifier]))

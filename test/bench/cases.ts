@@ -1,103 +1,32 @@
-/** One call in process: the same no-op function under this library, under its peers, and bare. */
-import { Exhaustion, Integration, Operation, Policy, Telemetry } from "breakwater"
-import {
-  circuitBreaker,
-  bulkhead,
-  ConsecutiveBreaker,
-  handleAll,
-  retry,
-  timeout,
-  TimeoutStrategy,
-  wrap
-} from "cockatiel"
-import { Context, Duration, Effect, Layer, Schedule, Schema, Semaphore } from "effect"
-import { CircuitBreaker } from "effect/persistence"
-import type { Case } from "./measure.ts"
+/** The in-process cases by id. Each is loaded in the process that runs it, and nothing else is. */
+import type { Peer } from "./peer.ts"
 
-class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {}) {}
+type Load = () => Promise<Peer>
 
-const noop = async (_signal: AbortSignal): Promise<string> => "ok"
-
-const defaults = {
-  policy: Policy.standard(),
-  shared: Policy.shared({ breaker: Policy.breaker(), bulkhead: Policy.bulkhead({ concurrency: 1000 }) }),
-  exhausted: Exhaustion.fail,
-  orElse: () => new Unavailable()
+const ours = (variant: keyof typeof import("./peers/breakwater.ts").breakwater): Load => {
+  return async () => (await import("./peers/breakwater.ts")).breakwater[variant]
 }
 
-class Bench extends Integration.Service<Bench>()("bench/Bench", defaults, {
-  effect: Operation.query("effect", {
-    success: Schema.String,
-    send: () => Effect.tryPromise({ try: (signal) => noop(signal), catch: () => new Unavailable() }),
-    translate: { Unavailable: (error) => error }
-  })
-}) {}
+export const cases = {
+  breakwater: ours("promise"),
+  "breakwater-otel": ours("otel"),
+  "breakwater-key": ours("keyed"),
+  "breakwater-effect": ours("effect"),
+  "breakwater-parity": ours("parity"),
+  "breakwater-value": ours("rejecting"),
+  "breakwater-promise": ours("rejectingPromise"),
+  "breakwater-stackless": ours("stackless"),
+  cockatiel: async () => (await import("./peers/cockatiel.ts")).cockatiel,
+  "cockatiel-total": async () => (await import("./peers/cockatiel.ts")).cockatielTotal,
+  "cockatiel-observed": async () => (await import("./peers/cockatielObserved.ts")).cockatielObserved,
+  opossum: async () => (await import("./peers/opossum.ts")).opossum,
+  operators: async () => (await import("./peers/operators.ts")).operators,
+  hand: async () => (await import("./peers/hand.ts")).hand
+} satisfies Readonly<Record<string, Load>>
 
-const quiet = Layer.succeed(Telemetry.LogLevels, { ok: undefined, failed: undefined })
+export type CaseId = keyof typeof cases
 
-/** The same layers written by hand from Effect's own operators, as its documentation shows them. */
-const byHand = Effect.gen(function* () {
-  const breaker = yield* CircuitBreaker.make({ tripPolicy: CircuitBreaker.consecutive(5), openDuration: "1 second" })
-  const permits = yield* Semaphore.make(1000)
-  return Effect.tryPromise({ try: (signal) => noop(signal), catch: () => new Unavailable() }).pipe(
-    Effect.timeout("10 seconds"),
-    Semaphore.withPermit(permits),
-    breaker.execute({ key: "bench" }),
-    Effect.retry({ times: 2, schedule: Schedule.exponential("50 millis") }),
-    Effect.timeout(Duration.seconds(30)),
-    Effect.withSpan("bench", { kind: "client" })
-  )
-})
+export const isCase = (id: string): id is CaseId => Object.hasOwn(cases, id)
 
-export const inProcess = Effect.gen(function* () {
-  const context = yield* Layer.build(Layer.mergeAll(Integration.layer(Bench), quiet, CircuitBreaker.layerStoreMemory()))
-  const { effect } = Context.get(context, Bench)
-  const naive = yield* Effect.provideContext(byHand, context)
-  const loop =
-    (call: Effect.Effect<unknown, unknown>): Case["run"] =>
-    (n) =>
-      Effect.runPromise(
-        Effect.provideContext(
-          Effect.whileLoop({ while: () => n-- > 0, body: () => call, step: () => {} }),
-          context
-        ) as Effect.Effect<void>
-      )
-  const signal = new AbortController().signal
-  const policy = wrap(
-    timeout(30_000, TimeoutStrategy.Aggressive),
-    retry(handleAll, { maxAttempts: 2 }),
-    circuitBreaker(handleAll, { halfOpenAfter: 1_000, breaker: new ConsecutiveBreaker(5) }),
-    bulkhead(1000, 1000),
-    timeout(10_000, TimeoutStrategy.Aggressive)
-  )
-  const cases: ReadonlyArray<Case> = [
-    {
-      name: "bare async function",
-      run: async (n) => {
-        for (let i = 0; i < n; i++) await noop(signal)
-      }
-    },
-    {
-      name: "Effect.tryPromise",
-      run: loop(Effect.tryPromise({ try: (own) => noop(own), catch: () => new Unavailable() }))
-    },
-    {
-      name: "cockatiel: 2 timeouts, retry, breaker, bulkhead",
-      run: async (n) => {
-        for (let i = 0; i < n; i++) await policy.execute(({ signal: own }) => noop(own))
-      }
-    },
-    { name: "Effect's operators by hand, and a span", run: loop(naive) },
-    { name: "breakwater: all of it, spans, metrics, decode", run: loop(Effect.suspend(() => effect())) },
-    {
-      name: "breakwater, tracer off",
-      run: loop(
-        Effect.withTracerEnabled(
-          Effect.suspend(() => effect()),
-          false
-        )
-      )
-    }
-  ]
-  return cases
-})
+/** Peers whose open circuit rejects, and how: by a value or a rejected promise. */
+export const load = (id: CaseId): Promise<Peer> => cases[id]()

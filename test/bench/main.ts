@@ -1,32 +1,65 @@
 /**
- * `npm run bench`: what one call costs, in process and over loopback, beside peers in the same run.
+ * `npm run bench`: what a call costs, beside peers in the same run, and the ratios that it is held to. See `--help`.
  *
- * `npm run bench -- --rounds 7` for more rounds. Times vary with the machine and its neighbours; read the ratios.
+ * Every benchmarked thing is checked first. A missed target is `pass: false`, not an error: the exit code is 1 where a
+ * check failed or nothing could be measured, and 2 for a wrong flag.
  */
-import { Effect } from "effect"
-import { parseArgs } from "node:util"
-import { inProcess } from "./cases.ts"
-import { overLoopback } from "./loopback.ts"
-import { measure, table } from "./measure.ts"
+import { parse, usage } from "./options.ts"
+import { merged, readTable, type Table, textOf, writeTable } from "./report.ts"
+import { type Figure, figuresOf, type Result, resultOf } from "./suite.ts"
+import { names, suites } from "./suites.ts"
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } })
-const rounds = Number(values.rounds)
+const parsed = parse(process.argv.slice(2), names)
+const error = (line: string) => process.stderr.write(`${line}\n`)
 
-const program = Effect.scoped(
-  Effect.gen(function* () {
-    const print = (text: string) => Effect.sync(() => process.stdout.write(`${text}\n\n`))
-    yield* print(`node ${process.version}, ${rounds} rounds`)
-    const local = yield* inProcess
-    yield* print(table("One call in process", yield* Effect.promise(() => measure(local, rounds)), local[2]!.name))
-    const remote = yield* overLoopback
-    yield* print(
-      table(
-        "One call over loopback, 16 at a time",
-        yield* Effect.promise(() => measure(remote, rounds)),
-        remote[1]!.name
-      )
-    )
-  })
-)
+const main = async (): Promise<number> => {
+  if (parsed._tag === "Wrong") {
+    error(`bench: ${parsed.problem}`)
+    return 2
+  }
+  if (parsed._tag === "Help") {
+    process.stdout.write(`${usage(names)}\n`)
+    return 0
+  }
+  const { json, only, rounds, write } = parsed.options
+  const { machine: describe } = await import("./machine.ts")
+  const machine = describe()
+  const results: Array<Result> = []
+  const figures: Array<Figure> = []
+  const print = (text: string) => {
+    if (!json) process.stdout.write(`${text}\n`)
+  }
+  print(`node ${machine.node}, ${machine.cpu}, ${machine.cores} cores, load ${machine.load}; ${rounds} rounds\n`)
+  for (const name of names) {
+    if (only.length > 0 && !only.includes(name)) continue
+    const suite = await suites[name]()
+    const missing = suite.missing?.()
+    if (missing !== undefined) {
+      error(`skipped: ${name}: ${missing}`)
+      continue
+    }
+    error(`${name}: ${suite.title}`)
+    const measured = await suite.run({ rounds, say: error })
+    const own = {
+      figures: figuresOf(suite, measured),
+      results: suite.targets.map((target) => resultOf(target, measured))
+    }
+    figures.push(...own.figures)
+    results.push(...own.results)
+    print(`${textOf(suite, own.figures, own.results)}\n`)
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ machine, results }, null, 2)}\n`)
+  if (write) {
+    const table: Table = { machine, results, figures }
+    writeTable(merged(readTable(), table))
+    error("written: test/bench/table.json")
+  }
+  const missed = results.filter(({ pass }) => !pass).length
+  print(`${results.length - missed} of ${results.length} targets met`)
+  return 0
+}
 
-await Effect.runPromise(program)
+process.exitCode = await main().catch((problem: unknown) => {
+  error(`bench: ${(problem as Error).message}`)
+  return 1
+})

@@ -167,7 +167,7 @@ const started =
       }).pipe(Effect.provideService(Scope.Scope, Scope.makeUnsafe()))
     )
 
-const docs = "https://github.com/Effect-TS/effect"
+const docs = "docs/policies/README.md"
 const lacks: ReadonlyArray<string> = []
 const all: ReadonlyArray<Feature> = [
   "retry",

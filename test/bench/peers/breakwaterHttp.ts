@@ -51,7 +51,7 @@ const over =
     )
   }
 
-const about = { docs: "https://github.com/Effect-TS/effect", has: ["decode", "retry", "timeout"], lacks: [] } as const
+const about = { docs: "docs/policies/README.md", has: ["decode", "retry", "timeout"], lacks: [] } as const
 
 export const overOurs: HttpClientPeer = {
   ...about,

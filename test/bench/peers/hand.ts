@@ -42,7 +42,7 @@ export const hand: Peer = {
           if (openUntil !== 0 && performance.now() < openUntil) throw new Rejected("open")
           if (running >= settings.concurrency) await new Promise<void>((resolve) => waiting.push(resolve))
           running++
-          const millis = Math.min(settings.attempt, deadline - performance.now())
+          const millis = Math.max(0, Math.min(settings.attempt, deadline - performance.now()))
           try {
             const controller = new AbortController()
             const answer = await new Promise<unknown>((resolve, reject) => {

@@ -9,7 +9,6 @@ const ids = Object.keys(clients) as ReadonlyArray<ClientId>
 const metrics: ReadonlyArray<readonly [key: keyof Slice, unit: string]> = [
   ["cpu", "µs CPU"],
   ["perSecond", "a second"],
-  ["p50", "ms p50"],
   ["p99", "ms p99"]
 ]
 

@@ -1,9 +1,10 @@
 /** The in-process cases by id. Each is loaded in the process that runs it, and nothing else is. */
 import type { Peer } from "./peer.ts"
+import type { breakwater } from "./peers/breakwater.ts"
 
 type Load = () => Promise<Peer>
 
-const ours = (variant: keyof typeof import("./peers/breakwater.ts").breakwater): Load => {
+const ours = (variant: keyof typeof breakwater): Load => {
   return async () => (await import("./peers/breakwater.ts")).breakwater[variant]
 }
 
@@ -28,5 +29,4 @@ export type CaseId = keyof typeof cases
 
 export const isCase = (id: string): id is CaseId => Object.hasOwn(cases, id)
 
-/** Peers whose open circuit rejects, and how: by a value or a rejected promise. */
 export const load = (id: CaseId): Promise<Peer> => cases[id]()

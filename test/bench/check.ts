@@ -101,16 +101,10 @@ const checks: Readonly<Record<Feature, (make: Peer["make"], settled: Settled) =>
       )
     }
     const { call } = await make(leaf, withSettings({ concurrency: 1 }))
-    let done = false
-    const both = Promise.all([call(), call()].map(settled)).finally(() => {
-      done = true
-    })
+    const both = [call(), call()].map(settled)
     // Both would be running by now, were there no bulkhead.
-    while (!done) {
-      await new Promise((resolve) => setTimeout(resolve, 10))
-      waiting.shift()?.()
-    }
-    const outcomes = await both
+    const releasing = setInterval(() => waiting.shift()?.(), 10)
+    const outcomes = await Promise.all(both).finally(() => clearInterval(releasing))
     expect(
       most === 1 && outcomes.every(({ _tag }) => _tag === "Resolved"),
       `${most} at a time where 1 may run: ${outcomes.map(({ _tag }) => _tag).join(", ")}`

@@ -58,7 +58,7 @@ const allocated = async (id: CaseId): Promise<number> => {
   observer.observe({ entryTypes: ["gc"] })
   const samples: Array<number> = []
   const calls = 2_000
-  for (let i = 0; i < 25 && samples.length < 7; i++) {
+  for (let i = 0; i < 25 && samples.length < 5; i++) {
     globalThis.gc?.()
     await new Promise((resolve) => setTimeout(resolve, 20))
     collections = 0

@@ -5,8 +5,8 @@
  * check failed or nothing could be measured, and 2 for a wrong flag.
  */
 import { parse, usage } from "./options.ts"
-import { merged, readTable, type Table, textOf, writeTable } from "./report.ts"
-import { type Figure, figuresOf, type Result, resultOf } from "./suite.ts"
+import { merged, readTable, type Report, type Table, textOf, writeTable } from "./report.ts"
+import { figuresOf, type Result, resultOf } from "./suite.ts"
 import { names, suites } from "./suites.ts"
 
 const parsed = parse(process.argv.slice(2), names)
@@ -25,38 +25,41 @@ const main = async (): Promise<number> => {
   const { machine: describe } = await import("./machine.ts")
   const machine = describe()
   const results: Array<Result> = []
-  const figures: Array<Figure> = []
+  let failures = 0
   const print = (text: string) => {
     if (!json) process.stdout.write(`${text}\n`)
   }
   print(`node ${machine.node}, ${machine.cpu}, ${machine.cores} cores, load ${machine.load}; ${rounds} rounds\n`)
-  for (const name of names) {
-    if (only.length > 0 && !only.includes(name)) continue
+  const one = async (name: (typeof names)[number]): Promise<void> => {
     const suite = await suites[name]()
     const missing = suite.missing?.()
     if (missing !== undefined) {
       error(`skipped: ${name}: ${missing}`)
-      continue
+      return
     }
     error(`${name}: ${suite.title}`)
     const measured = await suite.run({ rounds, say: error })
-    const own = {
-      figures: figuresOf(suite, measured),
-      results: suite.targets.map((target) => resultOf(target, measured))
+    const table: Table = {
+      machine,
+      results: suite.targets.map((target) => resultOf(target, measured)),
+      figures: figuresOf(suite, measured)
     }
-    figures.push(...own.figures)
-    results.push(...own.results)
-    print(`${textOf(suite, own.figures, own.results)}\n`)
+    results.push(...table.results)
+    print(`${textOf(suite, table.figures, table.results)}\n`)
+    // After each suite: what was measured is not lost with a later one.
+    if (write) writeTable(merged(readTable(), table))
   }
-  if (json) process.stdout.write(`${JSON.stringify({ machine, results }, null, 2)}\n`)
-  if (write) {
-    const table: Table = { machine, results, figures }
-    writeTable(merged(readTable(), table))
-    error("written: test/bench/table.json")
+  for (const name of names) {
+    if (only.length > 0 && !only.includes(name)) continue
+    await one(name).catch((problem: unknown) => {
+      failures++
+      error(`bench: ${name}: ${(problem as Error).message}`)
+    })
   }
+  if (json) process.stdout.write(`${JSON.stringify({ machine, results } satisfies Report, null, 2)}\n`)
   const missed = results.filter(({ pass }) => !pass).length
   print(`${results.length - missed} of ${results.length} targets met`)
-  return 0
+  return failures === 0 ? 0 : 1
 }
 
 process.exitCode = await main().catch((problem: unknown) => {

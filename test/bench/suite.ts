@@ -84,6 +84,15 @@ export const resultOf = (target: Target, rounds: ReadonlyArray<Round>): Result =
   }
 }
 
+/** The least of each figure. What else runs on a machine only ever adds to CPU, so that least is the steadiest of few. */
+export const leastOf = (rounds: ReadonlyArray<Round>): Round => {
+  const least: Record<string, number> = {}
+  for (const round of rounds) {
+    for (const [id, value] of Object.entries(round)) least[id] = Math.min(least[id] ?? Infinity, value)
+  }
+  return least
+}
+
 export const figuresOf = ({ name, rows }: Suite, rounds: ReadonlyArray<Round>): ReadonlyArray<Figure> =>
   rows.map(({ id, unit }) => {
     const { max, median, min } = spread(rounds.map((round) => round[id] ?? Number.NaN))

@@ -7,7 +7,7 @@ import type { Feature, Peer } from "../bench/peer.ts"
 import { hand } from "../bench/peers/hand.ts"
 import { merged, type Table, textOf } from "../bench/report.ts"
 import { median, shuffled, spread } from "../bench/stats.ts"
-import { figuresOf, passes, resultOf, type Round, type Suite, type Target } from "../bench/suite.ts"
+import { figuresOf, leastOf, passes, resultOf, type Round, type Suite, type Target } from "../bench/suite.ts"
 
 const suites = ["in-process", "http"]
 
@@ -55,6 +55,11 @@ describe("figures of rounds", () => {
     assert.strictEqual(median([9, 1, 5]), 5)
     assert.strictEqual(median([10, 9, 1, 2]), 5.5)
     assert.deepStrictEqual(spread([3, 1, 2]), { median: 2, min: 1, max: 3 })
+  })
+
+  it("have a least of each, whichever rounds have it", () => {
+    const all = [{ ours: 3, theirs: 5 }, { ours: 4, theirs: 2 }, { ours: 6 }]
+    assert.deepStrictEqual(leastOf(all), { ours: 3, theirs: 2 })
   })
 
   it("are taken in another order, and each once", () => {

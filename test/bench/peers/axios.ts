@@ -2,7 +2,7 @@
  * axios: https://axios-http.com/docs/req_config (`timeout`), with axios-retry:
  * https://github.com/softonic/axios-retry#readme (`retries`, `retryDelay: exponentialDelay`), and zod.
  */
-import axios from "axios"
+import { create } from "axios"
 import axiosRetry, { exponentialDelay } from "axios-retry"
 import type { HttpClientPeer } from "../http.ts"
 import { Order } from "./zod.ts"
@@ -13,7 +13,7 @@ export const axiosZod: HttpClientPeer = {
   has: ["decode", "retry", "timeout"],
   lacks: ["total deadline", "breaker", "bulkhead", "span", "metrics", "typed errors"],
   make: (baseURL, path, timeout) => {
-    const client = axios.create({ baseURL, timeout })
+    const client = create({ baseURL, timeout })
     axiosRetry(client, { retries: 2, retryDelay: exponentialDelay })
     return async () => Order.parse((await client.get<unknown>(path)).data)
   }

@@ -105,7 +105,7 @@ const stackless = (leaf: Leaf, settings: Settings) => {
       get: Operation.fromPromise("get", {
         idempotency: safe,
         success: Schema.String,
-        call: () => leaf(undefined, undefined),
+        call: (_, { signal }) => leaf(signal, undefined),
         classify
       })
     }

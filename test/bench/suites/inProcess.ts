@@ -9,7 +9,7 @@ type Mode = "time" | "bytes" | "reject"
 const flags: Readonly<Record<Mode, ReadonlyArray<string>>> = {
   time: [],
   // Large enough that the calls of a window fit in; collected by hand before each.
-  bytes: ["--expose-gc", "--min-semi-space-size=512", "--max-semi-space-size=512"],
+  bytes: ["--expose-gc", "--min-semi-space-size=256", "--max-semi-space-size=256"],
   reject: []
 }
 

@@ -25,7 +25,7 @@ export const receiver = (): Promise<Suite> =>
   Promise.resolve({
     name: "receiver",
     title: "A claim and its completion over PostgreSQL on loopback, fsync on",
-    method: "median time of 300 new keys, one after the other, per case and round",
+    method: "median time of 300 new keys per case and round, one call of each case after the other",
     rows: [
       { id: "transaction", name: "breakwater: both in one transaction", unit: "µs" },
       { id: "separate", name: "breakwater: one transaction each, which outlives a crash in between", unit: "µs" },

@@ -74,7 +74,7 @@ export class Drain {
   *[Symbol.iterator](): Iterator<Running> {
     const all: Array<Running> = []
     for (let entry = this.first; entry !== undefined; entry = entry.after) all.push(entry)
-    yield* all.reverse()
+    yield* all.toReversed()
   }
 
   readonly whenIdle: Effect.Effect<void> = Effect.callback<void>((resume) => {

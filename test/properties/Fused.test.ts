@@ -2,7 +2,7 @@
 // same clock, with and without a layer that does nothing but keep an operation composed. What comes out must be the same:
 // exits, events, spans, metrics and requests, with their times.
 import { assert, describe, it } from "@effect/vitest"
-import { Deadline, Exhaustion, Idempotency, Integration, Operation, Policy, Reason, Telemetry } from "breakwater"
+import { Deadline, Exhaustion, Idempotency, Integration, Operation, Policy, type Reason, Telemetry } from "breakwater"
 import { FaultInjection } from "breakwater/testing"
 import {
   Arbitrary,

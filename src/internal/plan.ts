@@ -221,9 +221,9 @@ export interface OperationPlan {
   readonly exhausted: string
   /**
    * Why its calls are not run by the fused runner, which costs a call a fraction of what one wrapper for each layer costs:
-   * a layer of the application, for one. `undefined` if they are.
+   * a layer of the application, for one. Absent if they are.
    */
-  readonly composedBecause: string | undefined
+  readonly composedBecause?: string | undefined
   /** The limits of a stream, what its end looks like and how it goes on; `worstCaseTime` is that of its first element. */
   readonly stream?: ReadonlyArray<string> | undefined
 }
@@ -250,6 +250,7 @@ export const planOf = (integration: string, name: string, definition: Definition
   const { extraLoad, maxAttempts } = stack.limits
   const legs = 1 + (stack.limits.hedges ?? 0)
   const worstCaseLoad = maxAttempts * legs
+  const because = notFused(stack.layers, definition)
   // One that only looks on bounds nothing.
   const bounded = stack.layers.some((layer) => layer.slot === "budget" && layer.mode === "enforce")
   return {
@@ -278,7 +279,7 @@ export const planOf = (integration: string, name: string, definition: Definition
       definition.writeAhead === undefined
         ? Exhaustion.describe({ decision: stack.decision })
         : "stored before it is sent; the outbox goes on with it",
-    composedBecause: notFused(stack.layers, definition),
+    ...(because === undefined ? {} : { composedBecause: because }),
     ...(definition.stream === undefined ? {} : { stream: definition.stream.describe })
   }
 }

@@ -54,8 +54,7 @@ export const plan = (operation: string): OperationPlan => ({
   outageLoad: 1.5,
   retriedInside: [],
   worstCaseTime: 30_000,
-  exhausted: "fails",
-  composedBecause: undefined
+  exhausted: "fails"
 })
 
 export const operation = (name: string, more: Partial<OperationSnapshot> = {}): OperationSnapshot => ({

@@ -6,6 +6,7 @@
  * sides of the comparison, so that the difference is larger than what it is the difference of.
  */
 import { Exhaustion, Integration, Operation, Policy, Telemetry } from "breakwater"
+import { CompiledSchemas } from "breakwater/compiled"
 import { Context, Effect, Layer, References, Schema, Scope } from "effect"
 import { type Loop, timed } from "./clock.ts"
 import { type Size, texts } from "./document.ts"
@@ -39,15 +40,24 @@ const context = Context.make(Telemetry.LogLevels, { ok: undefined, failed: undef
 )
 
 const ours = (name: "validated" | "unvalidated") =>
-  Effect.map(Effect.provideService(Layer.build(Integration.layer(Bench)), Scope.Scope, Scope.makeUnsafe()), (built) => {
-    const call = Context.get(built, Bench)[name]
-    const run: Loop = (n) =>
-      Effect.runPromiseWith(context)(Effect.whileLoop({ while: () => n-- > 0, body: () => call(true), step: () => {} }))
-    const refuses = Effect.runPromiseWith(context)(
-      Effect.match(call(false), { onFailure: () => true, onSuccess: () => false })
-    )
-    return { run, refuses }
-  }).pipe(Effect.runPromise)
+  Effect.map(
+    Effect.provideService(
+      Layer.build(Layer.provide(Integration.layer(Bench), CompiledSchemas.layer)),
+      Scope.Scope,
+      Scope.makeUnsafe()
+    ),
+    (built) => {
+      const call = Context.get(built, Bench)[name]
+      const run: Loop = (n) =>
+        Effect.runPromiseWith(context)(
+          Effect.whileLoop({ while: () => n-- > 0, body: () => call(true), step: () => {} })
+        )
+      const refuses = Effect.runPromiseWith(context)(
+        Effect.match(call(false), { onFailure: () => true, onSuccess: () => false })
+      )
+      return { run, refuses }
+    }
+  ).pipe(Effect.runPromise)
 
 const looped =
   (decode: (answer: unknown) => unknown): Loop =>

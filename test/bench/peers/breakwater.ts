@@ -29,10 +29,11 @@ const decided = (settings: Settings) =>
     orElse: () => new Unavailable()
   }) as const
 
+class Down extends Schema.TaggedError<Down>()("Down", {}) {}
+
 const classify = () => Reason.unavailable()
 const safe = Idempotency.readOnly("a benchmark changes nothing")
-const send = (leaf: Leaf) =>
-  Effect.tryPromise({ try: (signal) => leaf(signal, undefined), catch: (cause) => new Error("down", { cause }) })
+const send = (leaf: Leaf) => Effect.tryPromise({ try: (signal) => leaf(signal, undefined), catch: () => new Down() })
 
 const promise = (leaf: Leaf, settings: Settings) => {
   class Bench extends Integration.Service<Bench>()("bench/Promise", decided(settings), {
@@ -64,7 +65,12 @@ const keyed = (leaf: Leaf, settings: Settings) => {
 
 const effect = (leaf: Leaf, settings: Settings) => {
   class Bench extends Integration.Service<Bench>()("bench/Effect", decided(settings), {
-    get: Operation.query("get", { success: Schema.String, send: () => send(leaf), classify })
+    get: Operation.query("get", {
+      success: Schema.String,
+      send: () => send(leaf),
+      classify,
+      translate: { Down: () => new Unavailable() }
+    })
   }) {}
   return Effect.map(Layer.build(Integration.layer(Bench)), (context) => Context.get(context, Bench).get)
 }

@@ -83,6 +83,18 @@ describe("the limits of the live clock", () => {
     assert.strictEqual(vi.getTimerCount(), 0)
   })
 
+  it("that are begun as one ends do not delay those that come next", () => {
+    const next = new Noted(now)
+    const far = new Noted(now)
+    const began = now()
+    limit(new Noted(now, () => limit(far, 10_000, fiber)), 10, fiber)
+    limit(next, 20, fiber)
+    for (let n = 0; n < 200; n++) vi.advanceTimersByTime(1)
+    assert.isAtMost(next.at! - began, 26)
+    release(far)
+    vi.advanceTimersByTime(100)
+  })
+
   it.effect.prop(
     "whatever is begun and released, and when",
     {

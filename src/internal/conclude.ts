@@ -29,17 +29,19 @@ export const conclude = (
   call: CallRecord,
   exit: Exit.Exit<unknown, CallFailure>,
   fiber: Fiber.Fiber<unknown, unknown>,
-  ticket: Ticket | undefined
+  ticket: Ticket | undefined,
+  /** Whether nothing stands between the end of its last try and its own. */
+  atOnce: boolean
 ): Effect.Effect<void> | undefined => {
   const span = call.span!
   metrics.active(-1, fiber.context)
   const failure = failureOf(exit, call, fiber)
   const env = envOf(fiber)
-  const seen = observe(call, failure, exit, call.endedAt ?? env.clock.currentTimeMillisUnsafe())
+  const seen = observe(call, failure, exit, (atOnce ? call.endedAt : undefined) ?? env.clock.currentTimeMillisUnsafe())
   metrics.update(seen, fiber.context)
   setAttributes(span, call, seen, failure)
   span.end(
-    call.endedAtNanos ?? nanosOf(fiber),
+    (atOnce ? call.endedAtNanos : undefined) ?? nanosOf(fiber),
     Exit.isSuccess(exit)
       ? Exit.void
       : failure === undefined

@@ -112,9 +112,9 @@ const wake = (): void => {
     }
     if (slot !== last) slots.delete(slot.tick)
   }
-  // What expired may have added limits, and with them a timer.
-  if (count === 0 || timer !== undefined) return
-  wakeAt(Math.min(next * tick, now + longestSleep), now)
+  // What expired may have added limits, and with them a timer, which may be later than the next of the others.
+  const at = Math.min(next * tick, now + longestSleep)
+  if (count > 0 && at < wakesAt) wakeAt(at, now)
 }
 
 /** How many limits of the live clock are running, for tests. */

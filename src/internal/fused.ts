@@ -267,9 +267,11 @@ class Run extends Limited {
     release(this)
     const { call, cut, entered, fiber, parts } = this
     const now = envOf(fiber).clock.currentTimeMillisUnsafe()
-    const exit = cut !== undefined && !this.givenUp && Exit.hasInterrupts(ended) ? Exit.fail(cut) : ended
+    const judged = cut !== undefined && !this.givenUp && Exit.hasInterrupts(ended) ? Exit.fail(cut) : ended
     const endTime = nanosOf(fiber)
-    parts.spans.end(this.span!, call, exit, fiber, this.now, now, endTime)
+    // No fiber runs this: what a tracer throws would leave the call without an end.
+    const told = Result.try(() => parts.spans.end(this.span!, call, judged, fiber, this.now, now, endTime))
+    const exit = Result.isSuccess(told) ? judged : Exit.die(told.failure)
     for (let at = entered.length - 1; at >= 0; at--) {
       parts.guards[at]!.leave(this.keys[at]!, entered[at], call, exit, fiber, now)
     }

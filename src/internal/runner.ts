@@ -178,7 +178,7 @@ export const compile = (
             if (begin !== undefined && run === fused) return begin(call, fiber, resume)
             return resume(Effect.withParentSpan(run(call), call.span, { captureStackTrace: false }))
           }),
-          (exit) => (call.span === undefined ? undefined : conclude(told, call, exit, fiber, ticket))
+          (exit) => (call.span === undefined ? undefined : conclude(told, call, exit, fiber, ticket, run === fused))
         ),
         (cause) => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)

@@ -28,6 +28,7 @@ import {
   between,
   callOf,
   Failed,
+  failureOf,
   type Name,
   oneOf,
   quiet,
@@ -439,4 +440,30 @@ describe.each([
     }
     assert.isAbove(points, 8)
   })
+})
+
+describe("a tracer that throws", () => {
+  it.live("as a try ends, fails the call, and leaves none without an end", () =>
+    Effect.gen(function* () {
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          if (options.kind === "client") {
+            span.end = () => {
+              throw new Error("no tracer")
+            }
+          }
+          return span
+        }
+      })
+      const { call } = yield* played(
+        [{ _tag: "answers", after: 0, value: "a" }],
+        true,
+        policyOf({ ...some, max: 1, failures: 5 }, Policy.noop)
+      )
+      const exit = yield* Effect.exit(Effect.provideService(call(), Tracer.Tracer, tracer))
+      assert.strictEqual(failureOf(exit)?.reason._tag, "Failed")
+      assert.strictEqual(yield* call(), "a", "its permit is back")
+    }).pipe(Effect.scoped, Effect.provide(quiet))
+  )
 })
